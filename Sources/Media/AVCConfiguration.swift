@@ -17,7 +17,7 @@ package struct AVCConfiguration: Equatable, Sendable {
     /// The fields that only the High profiles have; nil when absent.
     package var highProfile: HighProfile?
 
-    /// What stands behind the parameter sets for profiles 100, 110, 122 and 144.
+    /// What stands behind the parameter sets for all profiles but Baseline, Main and Extended.
     package struct HighProfile: Equatable, Sendable {
         /// chroma_format_idc: 0 is monochrome, 1 is 4:2:0, 3 is 4:4:4.
         package var chromaFormat: UInt8
@@ -113,7 +113,8 @@ package struct AVCConfiguration: Equatable, Sendable {
         }
     }
 
-    private static func hasHighFields(_ profile: UInt8) -> Bool { [100, 110, 122, 144].contains(profile) }
+    /// The standard names 100, 110, 122 and 144; muxers write the fields for all profiles that have chroma formats.
+    private static func hasHighFields(_ profile: UInt8) -> Bool { ![66, 77, 88].contains(profile) }
 
     private static func write(_ unit: [UInt8], to writer: inout ByteWriter) {
         precondition(unit.count <= MediaLimits.maxParameterSetBytes, "parameter set too long")

@@ -15,7 +15,7 @@ package enum MediaError: Error, Equatable, Sendable {
 /// The headers that this module reads, as error payload.
 package enum MediaStructure: UInt8, Sendable, Hashable, CaseIterable {
     case nalUnit, avcConfiguration, hevcConfiguration, sequenceParameterSet
-    case audioSpecificConfig, opusHead, opusPacket
+    case audioSpecificConfig, opusHead, opusPacket, flacStreamInfo
     case av1Configuration, av1Unit, av1SequenceHeader, vp8FrameHeader, vp9FrameHeader, vpConfiguration
 }
 
