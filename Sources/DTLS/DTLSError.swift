@@ -1,3 +1,5 @@
+import COpenSSL
+
 /// Everything that can go wrong in this module, each case with one sentence.
 package enum DTLSError: Error, Equatable, Sendable {
     case certificateFileUnreadable
@@ -14,6 +16,8 @@ package enum DTLSError: Error, Equatable, Sendable {
     /// The peer broke the protocol, or sent an alert, or never answered; OpenSSL knows which.
     case handshakeFailed(OpenSSLError)
     case peerCertificateMissing
+    /// The server's certificate does not verify; the number is X509_V_ERR_….
+    case peerCertificateRejected(Int)
     /// The peer's certificate is not the one that signalling announced (RFC 8122 section 5).
     case fingerprintMismatch
     /// No SRTP profile in common (RFC 5764 section 4.1).
@@ -48,6 +52,8 @@ extension DTLSError: CustomStringConvertible {
         case .srtpKeyMaterialMalformed: "The SRTP key has the wrong length for its profile."
         case .handshakeFailed(let cause): "The handshake failed (\(cause))."
         case .peerCertificateMissing: "The peer sent no certificate."
+        case .peerCertificateRejected(let verdict):
+            "The server's certificate is not valid (\(String(cString: X509_verify_cert_error_string(verdict))))."
         case .fingerprintMismatch: "The peer's certificate does not match the announced fingerprint."
         case .srtpProfileMissing: "The peer shares no SRTP profile with us."
         case .recordFailed(let cause): "The secured connection broke (\(cause))."
