@@ -4,6 +4,10 @@
 extension OutputRawSpan {
     @inlinable
     @_lifetime(self: copy self)
+    public mutating func append(byte: UInt8) { unsafe append(byte, as: UInt8.self) }
+
+    @inlinable
+    @_lifetime(self: copy self)
     public mutating func append(bigEndian value: UInt16) { unsafe append(value.bigEndian, as: UInt16.self) }
 
     @inlinable

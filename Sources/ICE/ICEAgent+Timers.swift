@@ -1,0 +1,73 @@
+package import Bytes
+
+extension ICEAgent {
+    /// Does what is due at `now`.
+    package mutating func advance(to now: Monotonic) {
+        guard isLive else { return }
+        runGatherings(at: now)
+        runTransactions(at: now)
+        startNextCheck(at: now)
+        nominateIfDue(at: now)
+        sendConsentIfDue(at: now)
+        checkLiveness(at: now)
+        reschedule()
+    }
+
+    /// Works out `nextDeadline`; last in whatever mutates. Media that only proves life moves no deadline forward: the old one
+    /// passes and finds nothing to do.
+    mutating func reschedule() {
+        guard isLive else {
+            nextDeadline = nil
+            return
+        }
+        var earliest = Monotonic.distantFuture
+        for pair in pairs {
+            if let next = pair.transaction?.schedule.next { earliest = min(earliest, next) }
+        }
+        for gathering in gatherings { earliest = min(earliest, gathering.schedule.next) }
+        if hasCheckToStart { earliest = min(earliest, nextCheckAt) }
+        if let nominationDue { earliest = min(earliest, nominationDue) }
+        if let consentAt { earliest = min(earliest, consentAt) }
+        if let livenessDeadline { earliest = min(earliest, livenessDeadline) }
+        nextDeadline = earliest == .distantFuture ? nil : earliest
+    }
+
+    /// A sign of life on the selected path.
+    mutating func hear(at now: Monotonic, provesConsent: Bool) {
+        lastHeard = max(lastHeard, now)
+        if provesConsent { lastConsent = max(lastConsent, now) }
+        if state == .disconnected { setState(.connected) }
+    }
+
+    private var livenessDeadline: Monotonic? {
+        guard selectedPath != nil, !selectionIsPrevious else { return startedAt.map { $0 + timing.patience } }
+        let expiry = lastConsent + timing.consentExpiry
+        return state == .connected ? min(expiry, lastHeard + timing.disconnectedAfter) : expiry
+    }
+
+    private mutating func checkLiveness(at now: Monotonic) {
+        guard let livenessDeadline, livenessDeadline <= now else { return }
+        let isLooking = selectedPath == nil || selectionIsPrevious
+        if isLooking || lastConsent + timing.consentExpiry <= now {
+            drop()
+            setState(.failed)
+        } else {
+            setState(.disconnected)
+        }
+    }
+
+    /// 0.8 to 1.2 of the interval from now (RFC 7675 section 5.1).
+    mutating func scheduleConsent(at now: Monotonic) {
+        let permille = 800 + Int64(random.nextUInt64() % 401)
+        consentAt = now + timing.consentInterval * permille / 1_000
+    }
+
+    private mutating func sendConsentIfDue(at now: Monotonic) {
+        guard let due = consentAt, due <= now else { return }
+        scheduleConsent(at: now)
+        guard !selectionIsPrevious, let selectedPath, let index = index(of: selectedPath) else { return }
+        // A nomination under way asks the same question.
+        guard pairs[index].transaction?.purpose != .nomination else { return }
+        begin(.consent, at: index, at: now)
+    }
+}

@@ -1,0 +1,245 @@
+package import Bytes
+
+/// One ICE agent for one data stream with one component (BUNDLE and rtcp-mux), without sockets and without a clock.
+///
+/// **Lite** (RFC 8445 section 2.5) answers checks and sends none. It is always controlled, needs no candidate of the peer, and
+/// takes a path for valid when a request authenticated with its own password comes in on it. **Full** checks pairs, answers,
+/// nominates when controlling, gathers server-reflexive candidates and keeps consent fresh (RFC 7675).
+///
+/// Both: the selected path is the nominated one, before that the first valid one. A request from a new address (NAT rebinding)
+/// makes a new path; what is selected follows USE-CANDIDATE alone. Requests that do not name our fragment or fail integrity or
+/// FINGERPRINT are never answered, so the agent amplifies nothing.
+///
+/// Not here: TURN, freezing over several components, simultaneous-open TCP, RFC 3489 peers without the magic cookie.
+///
+/// Verbs: `receive`, `advance`, and whatever mutates; after each the driver drains `pollTransmit(into:)`, then `pollEvent()`,
+/// then reads `nextDeadline`. A deadline that has passed already means: call `advance` now.
+package struct ICEAgent: ~Copyable {
+    package enum Mode: Sendable {
+        case lite
+        case full
+    }
+
+    package enum Role: Sendable {
+        case controlling
+        case controlled
+
+        var opposite: Role { self == .controlling ? .controlled : .controlling }
+    }
+
+    package struct Configuration: Sendable {
+        package var mode: Mode
+        /// The role to begin with; a conflict may turn it. Lite is controlled whatever stands here.
+        package var role: Role
+        package var credentials: ICECredentials
+        /// At least 16 cryptographically random bytes, of which transaction ids and the tie-breaker are made.
+        package var seed: [UInt8]
+        package var hmac: HMACSHA1
+        package var timing = ICETiming()
+
+        package init(
+            mode: Mode, role: Role = .controlled, credentials: ICECredentials, seed: [UInt8],
+            hmac: @escaping HMACSHA1
+        ) {
+            self.mode = mode
+            self.role = role
+            self.credentials = credentials
+            self.seed = seed
+            self.hmac = hmac
+        }
+    }
+
+    /// What a restart leaves in force until the new generation has a nominated path (RFC 8445 section 9).
+    struct PreviousGeneration {
+        let local: ICECredentials
+        let paths: [ICEPath]
+    }
+
+    struct LocalCandidate {
+        let candidate: ICECandidate
+        let socket: ICESocket
+    }
+
+    let mode: Mode
+    let hmac: HMACSHA1
+    let timing: ICETiming
+    var random: ICERandom
+    var tieBreaker: UInt64
+    package internal(set) var role: Role
+    package internal(set) var state = ICEState.checking
+    /// Our fragment and password of the present generation.
+    package internal(set) var localCredentials: ICECredentials
+    var remoteCredentials: ICECredentials?
+    var previous: PreviousGeneration?
+
+    var locals: [LocalCandidate] = []
+    var remotes: [ICECandidate] = []
+    /// Full: the checklist. Lite: the paths on which authenticated requests came.
+    var pairs: [CandidatePair] = []
+    /// Paths to check before the others (RFC 8445 section 6.1.4.1), first come first.
+    var triggered: [ICEPath] = []
+    var gatherings: [Gathering] = []
+
+    /// Where to send; nil when there is nothing yet or no more.
+    package internal(set) var selectedPath: ICEPath?
+    /// Whether `selectedPath` was nominated, or is only the first that worked.
+    package internal(set) var isNominated = false
+    /// `selectedPath` is one of the generation before.
+    var selectionIsPrevious = false
+    /// The controlling agent's pair whose nomination is under way.
+    var nominating: ICEPath?
+    var nominationCount: UInt64 = 0
+    var firstValidAt: Monotonic?
+
+    /// When looking for a path began; nil until the peer's credentials are known to the full agent.
+    var startedAt: Monotonic?
+    var nextCheckAt: Monotonic
+    /// When the next consent check is due; nil before there is a selected path.
+    var consentAt: Monotonic?
+    /// Last proof of consent on the selected path.
+    var lastConsent: Monotonic
+    /// Last authenticated sign of life on the selected path.
+    var lastHeard: Monotonic
+
+    var transmits = RingDeque<Outgoing>(capacity: ICELimits.pendingTransmits)
+    var events = RingDeque<ICEEvent>(capacity: ICELimits.pendingEvents)
+    /// When `advance(to:)` has something to do; nil for never.
+    package internal(set) var nextDeadline: Monotonic?
+    /// Datagrams that were ignored, for the log of each second.
+    package var tally = ErrorTally<ICEError>()
+
+    package init(_ configuration: Configuration, at now: Monotonic) {
+        mode = configuration.mode
+        role = configuration.mode == .lite ? .controlled : configuration.role
+        hmac = configuration.hmac
+        timing = configuration.timing
+        random = ICERandom(seed: configuration.seed, hmac: configuration.hmac)
+        tieBreaker = random.nextUInt64()
+        localCredentials = configuration.credentials
+        startedAt = mode == .lite ? now : nil
+        nextCheckAt = now
+        lastConsent = now
+        lastHeard = now
+        nextDeadline = startedAt.map { $0 + configuration.timing.patience }
+    }
+}
+
+extension ICEAgent {
+    /// Our candidates as known so far, for the description.
+    package var localCandidates: [ICECandidate] { locals.map(\.candidate) }
+
+    /// Whether DTLS and media may be taken from this path: an authenticated check has passed on it.
+    package func isValidated(_ path: ICEPath) -> Bool {
+        if path == selectedPath { return true }
+        if let index = index(of: path), pairs[index].isValid || pairs[index].isAuthenticated { return true }
+        return previous?.paths.contains(path) ?? false
+    }
+
+    /// Tells of media that passed its own authentication (SRTP or DTLS): a sign of life, and for the lite agent consent too.
+    package mutating func recordMedia(on path: ICEPath, at now: Monotonic) {
+        guard path == selectedPath else { return }
+        hear(at: now, provesConsent: mode == .lite)
+    }
+
+    /// Adds one of our addresses. Full: host candidates begin to be paired; others are only kept for the description, their
+    /// checks go out from their base.
+    package mutating func addLocalCandidate(
+        _ candidate: ICECandidate, socket: ICESocket, at now: Monotonic
+    ) throws(ICEError) {
+        guard isLive else { throw .closed }
+        guard locals.count < ICELimits.localCandidates else { throw .tooManyCandidates }
+        precondition(candidate.transport == socket.transport, "a candidate's transport is that of its socket")
+        let local = LocalCandidate(candidate: candidate, socket: socket)
+        locals.append(local)
+        if remoteCredentials != nil {
+            for remote in remotes { pair(local, remote, at: now) }
+        }
+        reschedule()
+    }
+
+    /// The peer's fragment and password. Full: checking starts here.
+    package mutating func setRemoteCredentials(_ credentials: ICECredentials, at now: Monotonic) {
+        guard isLive else { return }
+        remoteCredentials = credentials
+        if startedAt == nil { startedAt = now }
+        remotes.removeAll { $0.fragment.map { $0 != credentials.fragment } ?? false }
+        for local in locals {
+            for remote in remotes { pair(local, remote, at: now) }
+        }
+        reschedule()
+    }
+
+    /// Adds one of the peer's candidates, at any time. An unresolved name is kept for nothing: add it again with its address.
+    package mutating func addRemoteCandidate(_ candidate: ICECandidate, at now: Monotonic) throws(ICEError) {
+        guard isLive else { throw .closed }
+        guard candidate.component == 1, let address = candidate.address, Self.isUnicast(address) else {
+            throw .unsupportedCandidate
+        }
+        if let fragment = candidate.fragment, let remoteCredentials, fragment != remoteCredentials.fragment {
+            throw .unknownUsername
+        }
+        guard mode == .full else { return }
+        guard !remotes.contains(where: { $0.isSameEndpoint(as: candidate) }) else { return }
+        guard remotes.count < ICELimits.remoteCandidates else { throw .tooManyCandidates }
+        remotes.append(candidate)
+        if remoteCredentials != nil {
+            for local in locals { pair(local, candidate, at: now) }
+        }
+        reschedule()
+    }
+
+    /// Starts a new generation (RFC 8445 section 9). The selected path stays in use until the new generation has one; requests
+    /// of the old one are answered until then. The peer's new credentials and candidates come after this.
+    package mutating func restart(credentials: ICECredentials, at now: Monotonic) {
+        guard state != .closed else { return }
+        precondition(credentials.fragment != localCredentials.fragment, "a restart needs a new fragment")
+        let paths = pairs.filter { $0.isValid || $0.isAuthenticated }.map(\.path)
+        previous = selectedPath == nil ? nil : PreviousGeneration(local: localCredentials, paths: paths)
+        localCredentials = credentials
+        remoteCredentials = nil
+        tieBreaker = random.nextUInt64()
+        remotes.removeAll()
+        pairs.removeAll()
+        triggered.removeAll()
+        transmits.removeAll()
+        selectionIsPrevious = selectedPath != nil
+        isNominated = false
+        nominating = nil
+        firstValidAt = nil
+        consentAt = nil
+        startedAt = now
+        setState(.checking)
+        reschedule()
+    }
+
+    /// A TCP connection ended: its path is gone.
+    package mutating func pathLost(_ path: ICEPath, at now: Monotonic) {
+        guard isLive else { return }
+        if let index = index(of: path) { removePair(at: index) }
+        if nominating == path { nominating = nil }
+        if selectedPath == path { reselect(at: now) }
+        reschedule()
+    }
+
+    package mutating func close() {
+        guard state != .closed else { return }
+        drop()
+        setState(.closed)
+    }
+
+    package mutating func pollEvent() -> ICEEvent? { events.popFirst() }
+
+    private static func isUnicast(_ address: TransportAddress) -> Bool {
+        guard address.port != 0 else { return false }
+        switch address.ip.unmapped {
+        case .v4(let ip): return ip >> 24 != 0 && ip >> 28 < 0xE
+        case .v6(let high, let low): return high >> 56 != 0xFF && (high, low) != (0, 0)
+        }
+    }
+}
+
+extension ICECandidate {
+    func isSameEndpoint(as other: ICECandidate) -> Bool {
+        endpoint == other.endpoint && transport == other.transport && tcpType == other.tcpType
+    }
+}

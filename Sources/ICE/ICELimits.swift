@@ -1,0 +1,66 @@
+package import Bytes
+
+/// Numbers from the wire, and state that a peer can make grow, are held against these.
+package enum ICELimits {
+    /// Longest STUN message looked at. Checks are about 100 bytes; RFC 8489 section 6.1 keeps messages under the path MTU.
+    package static let messageBytes = 1_500  // `STUNMessage.verifyIntegrity` has a buffer of this size
+    /// Attributes in one message; checks carry about ten.
+    package static let attributes = 32
+    /// USERNAME, in bytes (RFC 8489 section 14.3).
+    package static let usernameBytes = 513
+    /// Fragment and password, in characters (RFC 8839 section 5.4).
+    package static let fragmentCharacters = 4...256
+    package static let passwordCharacters = 22...256
+    /// Foundation, in characters (RFC 8839 section 5.1).
+    package static let foundationCharacters = 1...32
+    /// One candidate in text.
+    package static let candidateBytes = 512
+    /// A host name in place of an address.
+    package static let nameBytes = 255
+    package static let localCandidates = 32
+    package static let remoteCandidates = 64
+    /// Candidate pairs of the full agent (RFC 8445 section 6.1.2.5).
+    package static let pairs = 100
+    /// Paths of the lite agent: a peer that moves on gets its oldest path forgotten.
+    package static let litePaths = 16
+    /// STUN servers asked by one agent, over all sockets.
+    package static let gatherings = 16
+    /// Messages waiting to be polled; the driver drains them after each call, so this is a margin.
+    package static let pendingTransmits = 128
+    package static let pendingEvents = 64
+    /// Unknown attributes named in a 420 response (RFC 8489 section 14.9).
+    package static let unknownAttributesReported = 4
+    /// Room that `pollTransmit(into:)` needs: the largest message the agent writes, with both fragments at their longest.
+    package static let transmitBytes = 640
+    /// Shortest random seed of an agent, in bytes.
+    package static let seedBytes = 16
+    /// Longest frame taken from a TCP connection.
+    package static let frameBytes = 4_096
+}
+
+/// Intervals of the agent; the defaults are those of the RFCs.
+package struct ICETiming: Sendable {
+    /// Ta, between two new checks (RFC 8445 section 14.2).
+    package var pacing = Interval.milliseconds(50)
+    /// The shortest first retransmission time-out (RFC 8445 section 14.3).
+    package var initialRTO = Interval.milliseconds(500)
+    /// Rc, requests sent in one transaction (RFC 8489 section 6.2.1).
+    package var requestCount = 7
+    /// Rm, multiple of `initialRTO` that is waited after the last request.
+    package var lastWaitFactor: Int64 = 16
+    /// Ti, for a transaction over TCP, which is not retransmitted (RFC 8489 section 6.2.2).
+    package var reliableTimeout = Interval.milliseconds(39_500)
+    /// How long the controlling agent waits for a better pair once it has a valid one.
+    package var nominationDelay = Interval.milliseconds(200)
+    /// Mean time between consent checks; each wait is 0.8 to 1.2 of it (RFC 7675 section 5.1).
+    package var consentInterval = Interval.seconds(5)
+    /// Without proof of consent for so long, the agent fails (RFC 7675 section 5.1). The lite agent sends no checks and counts
+    /// the peer's authenticated requests and media instead.
+    package var consentExpiry = Interval.seconds(30)
+    /// Without a sign of life on the selected path for so long, the agent reports `disconnected`.
+    package var disconnectedAfter = Interval.seconds(10)
+    /// How long the agent looks for a first path before it fails (RFC 8863 section 4).
+    package var patience = Interval.milliseconds(39_500)
+
+    package init() {}
+}
