@@ -31,7 +31,7 @@ package struct NTPTime: Hashable, Sendable {
 
     /// `compact` units as an interval; a difference in the upper half of the range is negative.
     package static func interval(compact units: UInt32) -> Interval {
-        Interval(nanoseconds: Int64(Int32(bitPattern: units)) * 1_000_000_000 >> 16)
+        Interval(nanoseconds: (Int64(Int32(bitPattern: units)) * 1_000_000_000) >> 16)
     }
 
     /// An interval in 1/65,536 s, saturating at 0 and at the largest value.
