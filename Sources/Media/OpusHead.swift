@@ -20,6 +20,12 @@ package struct OpusHead: Equatable, Sendable {
         package var streams: Int
         package var coupledStreams: Int
         package var table: [UInt8]
+
+        package init(streams: Int, coupledStreams: Int, table: [UInt8]) {
+            self.streams = streams
+            self.coupledStreams = coupledStreams
+            self.table = table
+        }
     }
 
     /// Family 0 with the usual delay of libopus.

@@ -14,6 +14,11 @@ package struct VideoUsability: Equatable, Sendable {
     package struct AspectRatio: Hashable, Sendable {
         package var width: Int
         package var height: Int
+
+        package init(width: Int, height: Int) {
+            self.width = width
+            self.height = height
+        }
     }
 
     init(_ bits: inout HeaderBits) throws(MediaError) {
