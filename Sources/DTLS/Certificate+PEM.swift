@@ -5,7 +5,9 @@ extension Certificate {
     /// Reads PEM text: the leaf first, then those that lead to its authority; and an unencrypted private key.
     package init(pem certificates: [UInt8], key: [UInt8]) throws(DTLSError) {
         self = try Self.withMemory(certificates) { (certificates) throws(DTLSError) in
-            try Self.withMemory(key) { (key) throws(DTLSError) in try Certificate(certificates: certificates, key: key) }
+            try Self.withMemory(key) { (key) throws(DTLSError) in
+                try Certificate(certificates: certificates, key: key)
+            }
         }
     }
 
@@ -29,7 +31,9 @@ extension Certificate {
     private init(certificates: OpaquePointer, key source: OpaquePointer) throws(DTLSError) {
         ERR_clear_error()
         defer { ERR_clear_error() }
-        guard let first = PEM_read_bio_X509_AUX(certificates, nil, refusePassphrase, nil) else { throw .certificateMalformed }
+        guard let first = PEM_read_bio_X509_AUX(certificates, nil, refusePassphrase, nil) else {
+            throw .certificateMalformed
+        }
         leaf = SharedHandle(taking: first, release: X509_free)
         chain = try Self.readChain(certificates)
         guard let privateKey = PEM_read_bio_PrivateKey(source, nil, refusePassphrase, nil) else { throw .keyMalformed }
@@ -48,7 +52,9 @@ extension Certificate {
         }
         // The end of the text shows as an error too.
         let end = ERR_peek_last_error()
-        guard ERR_GET_LIB(end) == ERR_LIB_PEM, ERR_GET_REASON(end) == PEM_R_NO_START_LINE else { throw .certificateMalformed }
+        guard ERR_GET_LIB(end) == ERR_LIB_PEM, ERR_GET_REASON(end) == PEM_R_NO_START_LINE else {
+            throw .certificateMalformed
+        }
         ERR_clear_error()
         return chain
     }

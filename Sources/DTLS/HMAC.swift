@@ -25,7 +25,9 @@ package enum HMAC {
     }
 
     /// 32 bytes.
-    package static func sha256(key: [UInt8], _ message: [UInt8]) -> [UInt8] { sha256(key: key.rawSpan, message.rawSpan) }
+    package static func sha256(key: [UInt8], _ message: [UInt8]) -> [UInt8] {
+        sha256(key: key.rawSpan, message.rawSpan)
+    }
 
     /// 32 bytes.
     package static func sha256(key: RawSpan, _ message: RawSpan) -> [UInt8] {
@@ -66,9 +68,9 @@ package enum HMAC {
         var written: UInt32 = 0
         let result = key.withUnsafeBytes { key in
             message.withUnsafeBytes { message in
-                COpenSSL.HMAC(
-                    hash, key.baseAddress, Int32(key.count), message.bindMemory(to: UInt8.self).baseAddress, message.count,
-                    output.bindMemory(to: UInt8.self).baseAddress, &written)
+                let (text, tag) = (message.bindMemory(to: UInt8.self), output.bindMemory(to: UInt8.self))
+                return COpenSSL.HMAC(
+                    hash, key.baseAddress, Int32(key.count), text.baseAddress, text.count, tag.baseAddress, &written)
             }
         }
         precondition(result != nil && written == size, "OpenSSL has no such keyed hash, or no memory is left")

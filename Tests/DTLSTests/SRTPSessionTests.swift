@@ -21,7 +21,8 @@ import Testing
     /// (key derivation of RFC 3711 section 4.3; section 4.1.1 with 4.2, and RFC 7714 sections 8 and 9) apart from libsrtp.
     static let vectors = [
         Vector(
-            profile: .aes128CMSHA1With80BitTag, key: hex("e1f97a0d3e018be0d64fa32c06de4139 0ec675ad498afeebb6960b3aabe6"),
+            profile: .aes128CMSHA1With80BitTag,
+            key: hex("e1f97a0d3e018be0d64fa32c06de4139 0ec675ad498afeebb6960b3aabe6"),
             rtp: hex("800f1234decafbadcafebabe 4e55dc4ce79978d88ca4d215949d2402 b78d6acc99ea179b8dbb"),
             rtcp: hex("81c8000bcafebabe 7128035be487b9bdbef89041f977a5a8 80000001 993e08cd54d6c1230798")),
         Vector(
@@ -88,7 +89,8 @@ import Testing
             #expect(receiver.unprotected(Array(vector.rtcp.prefix(length)), rtcp: true).status != .ok)
         }
         #expect(receiver.unprotected([]) == Received(.malformed))
-        #expect(receiver.unprotected(Array(vector.rtp.prefix(12 + vector.profile.tagBytes - 1))) == Received(.malformed))
+        let noRoomForTag = Array(vector.rtp.prefix(12 + vector.profile.tagBytes - 1))
+        #expect(receiver.unprotected(noRoomForTag) == Received(.malformed))
     }
 
     @Test("headers that lie about their length are refused", arguments: vectors)
