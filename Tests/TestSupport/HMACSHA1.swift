@@ -17,23 +17,38 @@ package func hmacSHA1(key: [UInt8], _ message: [UInt8]) -> [UInt8] {
 }
 
 private func compress(_ block: [UInt8], into state: inout [UInt32]) {
-    func rotate(_ value: UInt32, _ count: UInt32) -> UInt32 { value << count | value >> (32 - count) }
-    var words = stride(from: 0, to: 64, by: 4).map { offset in
-        block[offset..<offset + 4].reduce(UInt32(0)) { $0 << 8 | UInt32($1) }
-    }
-    for index in 16..<80 {
-        words.append(rotate(words[index - 3] ^ words[index - 8] ^ words[index - 14] ^ words[index - 16], 1))
+    // Plain loops: debug builds run this thousands of times.
+    var words = [UInt32](repeating: 0, count: 80)
+    var index = 0
+    while index < 80 {
+        if index < 16 {
+            let offset = index * 4
+            words[index] =
+                UInt32(block[offset]) << 24 | UInt32(block[offset + 1]) << 16 | UInt32(block[offset + 2]) << 8
+                | UInt32(block[offset + 3])
+        } else {
+            let mixed = words[index - 3] ^ words[index - 8] ^ words[index - 14] ^ words[index - 16]
+            words[index] = mixed << 1 | mixed >> 31
+        }
+        index += 1
     }
     var (a, b, c, d, e) = (state[0], state[1], state[2], state[3], state[4])
-    for (index, word) in words.enumerated() {
-        let (f, k): (UInt32, UInt32) =
-            switch index {
-            case 0..<20: (b & c | ~b & d, 0x5A82_7999)
-            case 20..<40: (b ^ c ^ d, 0x6ED9_EBA1)
-            case 40..<60: (b & c | b & d | c & d, 0x8F1B_BCDC)
-            default: (b ^ c ^ d, 0xCA62_C1D6)
-            }
-        (a, b, c, d, e) = (rotate(a, 5) &+ f &+ e &+ k &+ word, a, rotate(b, 30), c, d)
+    index = 0
+    while index < 80 {
+        let mixed: UInt32
+        switch index {
+        case ..<20: mixed = (b & c | ~b & d) &+ 0x5A82_7999
+        case ..<40: mixed = (b ^ c ^ d) &+ 0x6ED9_EBA1
+        case ..<60: mixed = (b & c | b & d | c & d) &+ 0x8F1B_BCDC
+        default: mixed = (b ^ c ^ d) &+ 0xCA62_C1D6
+        }
+        let next = (a << 5 | a >> 27) &+ mixed &+ e &+ words[index]
+        e = d
+        d = c
+        c = b << 30 | b >> 2
+        b = a
+        a = next
+        index += 1
     }
     for (index, value) in [a, b, c, d, e].enumerated() { state[index] &+= value }
 }
