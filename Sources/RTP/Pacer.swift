@@ -57,9 +57,9 @@ package struct Pacer: ~Copyable {
 
     /// Bits a second of all video encoders that feed this peer.
     package var targetBitrate: Int { didSet { setRate() } }
-    /// Bytes a second, and the burst as a time at that rate.
+    /// Bytes a second.
     private var baseRate = 0
-    private var burst = Interval.zero
+    private var burstLimit = 0
     /// Rate that the present queue needs; 0 when nothing waits.
     private var drainRate = 0
     /// When everything sent so far will have drained at the rate it was sent with.
@@ -134,8 +134,7 @@ package struct Pacer: ~Copyable {
         let target = max(targetBitrate, 64_000)
         baseRate = target / 8 * Self.rateFactor.numerator / Self.rateFactor.denominator
         let bytes = target / 8 * Int(Self.burstTime.milliseconds) / 1_000
-        let bounded = min(max(bytes, Self.burstBytes.lowerBound), Self.burstBytes.upperBound)
-        burst = Interval(nanoseconds: Int64(bounded) * 1_000_000_000 / Int64(baseRate))
+        burstLimit = min(max(bytes, Self.burstBytes.lowerBound), Self.burstBytes.upperBound)
     }
 
     /// Closes once the burst is used up and opens again when a quantum has drained.
@@ -144,7 +143,7 @@ package struct Pacer: ~Copyable {
             guard until <= now else { return false }
             heldUntil = nil
         }
-        let full = drainedAt - burst
+        let full = drainedAt - time(for: burstLimit)
         guard full > now else { return true }
         heldUntil = full + Self.quantum
         return false
@@ -156,8 +155,11 @@ package struct Pacer: ~Copyable {
     }
 
     private mutating func charge(_ payloadBytes: Int, at now: Monotonic) {
-        let bytes = Int64(payloadBytes + Self.packetOverheadBytes)
-        let cost = Interval(nanoseconds: bytes * 1_000_000_000 / Int64(max(baseRate, drainRate)))
-        drainedAt = max(drainedAt, now) + cost
+        drainedAt = max(drainedAt, now) + time(for: payloadBytes + Self.packetOverheadBytes)
+    }
+
+    /// What `bytes` take at the present rate.
+    private func time(for bytes: Int) -> Interval {
+        Interval(nanoseconds: Int64(bytes) * 1_000_000_000 / Int64(max(baseRate, drainRate)))
     }
 }

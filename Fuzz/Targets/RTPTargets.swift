@@ -1,0 +1,202 @@
+import Bytes
+import Media
+import RTP
+
+package let rtpTargets: [FuzzTarget] = [
+    FuzzTarget("rtp") { bytes in readPacket(bytes) },
+    FuzzTarget("rtcp") { bytes in
+        readCompound(bytes)
+        var sender = makeSender()
+        try? sender.receiveControl(bytes.rawSpan, at: .zero)
+        while sender.pollEvent() != nil {}
+    },
+    FuzzTarget("h264") { bytes in depacketize(FuzzInput(bytes)) },
+    FuzzTarget("vp8") { bytes in depacketizeVP8(FuzzInput(bytes)) },
+    FuzzTarget("rtp-send") { bytes in send(FuzzInput(bytes)) },
+    FuzzTarget("transport-feedback") { bytes in writeFeedback(FuzzInput(bytes)) },
+]
+
+/// Every extension known, in the order of the kinds from id 1.
+private let map: HeaderExtensionMap = {
+    var map = HeaderExtensionMap()
+    for kind in HeaderExtensionKind.allCases { map[kind] = kind.rawValue + 1 }
+    return map
+}()
+
+private func written(_ body: (inout OutputRawSpan) -> Void) -> [UInt8] {
+    [UInt8](unsafeUninitializedCapacity: 4_096) { buffer, count in
+        var output = OutputRawSpan(buffer: UnsafeMutableRawBufferPointer(buffer), initializedCount: 0)
+        body(&output)
+        count = output.finalize(for: UnsafeMutableRawBufferPointer(buffer))
+    }
+}
+
+/// What can be read can be written, and reads the same.
+private func readPacket(_ bytes: [UInt8]) {
+    guard let header = try? RTPHeader(parsing: bytes.rawSpan) else { return }
+    _ = header.payload(of: bytes.rawSpan).byteCount
+    guard let values = try? HeaderExtensionValues(header, of: bytes.rawSpan, map: map) else { return }
+    let again = written {
+        header.write(hasExtension: values.encodedByteCount(map: map) > 0, into: &$0)
+        values.write(map: map, into: &$0)
+    }
+    guard let second = try? RTPHeader(parsing: again.rawSpan),
+        let secondValues = try? HeaderExtensionValues(second, of: again.rawSpan, map: map)
+    else { preconditionFailure("a written header does not parse") }
+    precondition(second.timestamp == header.timestamp && secondValues == values, "a header changed on its way")
+}
+
+private func readCompound(_ bytes: [UInt8]) {
+    var reader = RTCPReader(bytes.rawSpan)
+    do {
+        while let packet = try reader.next() {
+            _ = try? packet.senderReport()
+            try? packet.forEachReportBlock { _ = $0.roundTrip(arrival: NTPTime(rawValue: 1 << 40)) }
+            try? packet.forEachCanonicalName { _ = $1.byteCount }
+            try? packet.forEachGoodbye { _ in }
+            try? packet.forEachNacked { _ in }
+            try? packet.forEachFullIntra { _, _ in }
+            _ = try? packet.maximumBitrate()
+            _ = try? packet.extendedReport { _ in }
+            guard packet.isTransportWide else { continue }
+            var feedback = try TransportFeedbackReader(packet)
+            var count = 0
+            while feedback.next() != nil { count += 1 }
+            precondition(count == feedback.statusCount, "a checked feedback ended early")
+        }
+    } catch {}
+}
+
+/// Payloads behind a marker, a sequence step and a timestamp step each.
+private func eachPacket(_ input: FuzzInput, _ visit: ([UInt8], DepacketizerInput) -> Void) {
+    var input = input
+    var place = DepacketizerInput(sequenceNumber: 65_530, timestamp: 0, marker: false)
+    while !input.isEmpty {
+        let flags = input.byte()
+        place.sequenceNumber &+= flags & 0x0C == 0x0C ? UInt16(flags >> 4) : 1
+        place.timestamp &+= flags & 2 == 0 ? 0 : 3_000
+        place.marker = flags & 1 == 1
+        visit(input.slice(upTo: 64), place)
+    }
+}
+
+private func depacketize(_ input: FuzzInput) {
+    var depacketizer = H264Depacketizer(maxFrameBytes: 512)
+    eachPacket(input) { payload, place in
+        try? depacketizer.receive(payload.rawSpan, place)
+        while let frame = depacketizer.pollFrame() {
+            precondition(frame.payload.count <= 512, "a frame is over its limit")
+            var units = AnnexBUnits(frame.payload.bytes)
+            _ = units.next()
+        }
+    }
+}
+
+private func depacketizeVP8(_ input: FuzzInput) {
+    var depacketizer = VP8Depacketizer(maxFrameBytes: 512)
+    eachPacket(input) { payload, place in
+        try? depacketizer.receive(payload.rawSpan, place)
+        while let frame = depacketizer.pollFrame() {
+            precondition((1...512).contains(frame.payload.count), "a frame is empty or over its limit")
+        }
+    }
+}
+
+private func makeSender() -> RTPSender {
+    var sender = RTPSender(
+        clock: NTPClock(NTPTime(rawValue: 1 << 40), at: .zero), cname: InlineBytes(), targetBitrate: 1_000_000)
+    for index in 0..<2 as Range<UInt32> {
+        var configuration = SendStream.Configuration(
+            kind: index == 0 ? .audio : .video, ssrc: index, payloadType: 96, clockRate: 90_000,
+            firstSequenceNumber: 65_534, timestampOffset: 1)
+        configuration.extensions = map
+        configuration.mid = InlineBytes("0")
+        if index == 1 { configuration.retransmission = .init(ssrc: 9, payloadType: 97, firstSequenceNumber: 0) }
+        _ = sender.addStream(configuration)
+    }
+    return sender
+}
+
+/// Frames, RTCP and time in any order: what is written parses, and a drained sender is due in the future.
+private func send(_ input: FuzzInput) {
+    var input = input
+    var sender = makeSender()
+    var now = Monotonic.zero
+    while !input.isEmpty {
+        let choice = input.byte()
+        switch choice & 3 {
+        case 0: now += .milliseconds(Int64(input.byte()))
+        case 1:
+            let bytes = input.slice(upTo: 600)
+            try? sender.receiveControl(bytes.rawSpan, at: now)
+        default: enqueue(input.slice(upTo: 3_000), choice, to: &sender, at: now)
+        }
+        sender.advance(to: now)
+        while drainOne(&sender, at: now) {}
+        while sender.pollEvent() != nil {}
+        if let deadline = sender.nextDeadline { precondition(deadline > now, "a drained sender is due at once") }
+    }
+}
+
+private func enqueue(_ bytes: [UInt8], _ choice: UInt8, to sender: inout RTPSender, at now: Monotonic) {
+    let format: PayloadFormat =
+        switch choice >> 2 & 3 {
+        case 0: .h264AnnexB
+        case 1: .h264LengthPrefixed(lengthSize: 4)
+        case 2: .vp8(VP8PictureID(UInt16(choice) << 8))
+        default: .opus
+        }
+    let frame = EncodedFrame(
+        codec: format == .opus ? .audio(.opus) : .video(.h264), pts: now.nanoseconds, dts: now.nanoseconds,
+        isKey: choice & 16 == 0, payload: SlabSlice(copying: bytes))
+    guard let packets = try? PacketizedFrame(frame, as: format, maxPayloadBytes: 64 + Int(choice)) else { return }
+    precondition(packets.fragments.last?.marker != false || format == .opus, "a frame's last packet has the marker")
+    sender.send(packets, on: format == .opus ? 0 : 1, at: now)
+}
+
+private func drainOne(_ sender: inout RTPSender, at now: Monotonic) -> Bool {
+    var kind: RTPSender.Transmit?
+    let bytes = written { kind = sender.pollTransmit(into: &$0, at: now) }
+    precondition(bytes.count <= RTPLimits.maxDatagramBytes, "a datagram is over its limit")
+    switch kind {
+    case nil:
+        precondition(bytes.isEmpty, "bytes without a datagram")
+        return false
+    case .control: readCompound(bytes)
+    case .media:
+        guard let header = try? RTPHeader(parsing: bytes.rawSpan),
+            (try? HeaderExtensionValues(header, of: bytes.rawSpan, map: map)) != nil
+        else { preconditionFailure("a written packet does not parse") }
+    }
+    return true
+}
+
+/// What is written reads back.
+private func writeFeedback(_ input: FuzzInput) {
+    var input = input
+    var time: Int64 = 0
+    var arrivals: [Int64?] = [0]
+    while !input.isEmpty, arrivals.count < 3_000 {
+        let step = input.byte()
+        if step == 255 { time += Int64(input.int(in: 0...80_000)) - 40_000 } else { time += Int64(step) }
+        arrivals.append(step % 5 == 4 ? nil : time)
+    }
+    var covered = 0
+    let bytes = written {
+        covered = TransportFeedback.write(
+            sender: 1, media: 2, baseSequence: 65_000, feedbackCount: 0, arrivals: arrivals, maxBytes: 1_200, into: &$0)
+    }
+    precondition(bytes.count <= 1_200, "feedback is over its room")
+    guard let found = try? readArrivals(bytes) else { preconditionFailure("written feedback does not parse") }
+    precondition(found == Array(arrivals.prefix(covered)), "an arrival changed on its way")
+}
+
+private func readArrivals(_ bytes: [UInt8]) throws(RTPError) -> [Int64?] {
+    var reader = RTCPReader(bytes.rawSpan)
+    var arrivals: [Int64?] = []
+    while let packet = try reader.next() {
+        var feedback = try TransportFeedbackReader(packet)
+        while let status = feedback.next() { arrivals.append(status.arrival) }
+    }
+    return arrivals
+}
