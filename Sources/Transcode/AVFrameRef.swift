@@ -10,9 +10,9 @@ package struct AVFrameRef: ~Copyable {
         raw = frame
     }
 
-    /// A yuv420p picture of limited range with memory of its own; nil when there is none.
-    package init?(width: Int, height: Int) {
-        guard let frame = av_frame_alloc() else { return nil }
+    /// A yuv420p picture of limited range with memory of its own; throws when libavutil has none for it.
+    package init(width: Int, height: Int) throws(TranscodeError) {
+        guard let frame = av_frame_alloc() else { throw .formatOutOfLimits }
         frame.pointee.width = Int32(clamping: width)
         frame.pointee.height = Int32(clamping: height)
         frame.pointee.format = AV_PIX_FMT_YUV420P.rawValue
@@ -20,7 +20,7 @@ package struct AVFrameRef: ~Copyable {
         guard av_frame_get_buffer(frame, 0) == 0 else {
             var unused: UnsafeMutablePointer<AVFrame>? = frame
             av_frame_free(&unused)
-            return nil
+            throw .formatOutOfLimits
         }
         raw = frame
     }
@@ -54,4 +54,12 @@ struct PicturePlanes {
     let base: (UnsafeMutablePointer<UInt8>, UnsafeMutablePointer<UInt8>, UnsafeMutablePointer<UInt8>)
     /// Bytes from one line to the next.
     let strides: (Int32, Int32, Int32)
+}
+
+extension AVFrameRef {
+    /// One value of the first plane, for tests; 0 outside the picture.
+    package func luma(_ column: Int, _ row: Int) -> Int {
+        guard row >= 0, row < size.height, column >= 0, column < size.width, let plane = raw.pointee.data.0 else { return 0 }
+        return Int(plane[row * Int(raw.pointee.linesize.0) + column])
+    }
 }

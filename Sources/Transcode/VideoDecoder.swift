@@ -48,15 +48,8 @@ package final class VideoDecoder {
 
     /// Hands over one coded frame; its pictures are then taken with `receive`. The payload is not copied.
     package func send(_ frame: EncodedFrame) throws(TranscodeError) {
-        var payload = frame.payload
-        guard !payload.isEmpty else { return }
-        if codec == .vp6 || codec == .vp6Alpha {
-            // FLV puts the cropping of VP6 before each frame; libavcodec looks for it where a record would be.
-            context.pointee.extradata?.pointee = payload.bytes[0]
-            payload = payload[1..<payload.count]
-            guard !payload.isEmpty else { return }
-        }
-        try packet.lend(payload, pts: frame.pts, dts: frame.dts, isKey: frame.isKey)
+        guard !frame.payload.isEmpty else { return }
+        try packet.lend(frame.payload, pts: frame.pts, dts: frame.dts, isKey: frame.isKey)
         defer { packet.clear() }
         let status = avcodec_send_packet(context, packet.raw)
         guard status < 0 else { return }
@@ -112,10 +105,9 @@ package final class VideoDecoder {
         of configuration: VideoConfiguration, on context: UnsafeMutablePointer<AVCodecContext>
     ) throws(TranscodeError) {
         switch configuration.codec {
-        case .h264, .hevc, .av1:
+        case .h264, .hevc, .av1, .vp6, .vp6Alpha:
             guard let record = configuration.record, !record.isEmpty else { return }
             try context.setExtradata(record)
-        case .vp6, .vp6Alpha: try context.setExtradata(SlabSlice(copying: [0]))
         case .vp8, .vp9, .sorensonH263, .screenVideo, .screenVideo2: break
         }
     }
