@@ -49,7 +49,8 @@ struct EnhancedHeader {
         let first = try reader.readUInt8()
         packetType = first & 0x0F
         try readModifiers(&reader, kind: kind)
-        if kind == .video, first >> 4 & 7 == VideoTag.FrameType.command, packetType != VideoPacketType.metadata.rawValue {
+        if kind == .video, first >> 4 & 7 == VideoTag.FrameType.command, packetType != VideoPacketType.metadata.rawValue
+        {
             isCommand = true
             return
         }

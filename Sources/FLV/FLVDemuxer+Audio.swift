@@ -91,7 +91,8 @@ extension FLVDemuxer {
         try emitFrame(.audio(codec), payload, range, isKey: true, dts: time, pts: time)
     }
 
-    /// MultichannelConfig: order, count, and a map by order. Sequence headers know better, so only codecs without one use it.
+    /// MultichannelConfig: order, count, and a map by order. Sequence headers know better, so only codecs without one
+    /// use it.
     private mutating func setMultichannel(_ codec: AudioCodec, _ body: RawSpan) throws(FLVError) {
         var reader = TagReader(body)
         let order = try reader.readUInt8()

@@ -87,7 +87,8 @@ package struct FLVDemuxer: ~Copyable {
     }
 
     mutating func emitFrame(
-        _ codec: EncodedFrame.Codec, _ payload: SlabSlice, _ range: Range<Int>, isKey: Bool, dts: MediaTime, pts: MediaTime
+        _ codec: EncodedFrame.Codec, _ payload: SlabSlice, _ range: Range<Int>, isKey: Bool, dts: MediaTime,
+        pts: MediaTime
     ) throws(FLVError) {
         try emit(.frame(EncodedFrame(codec: codec, pts: pts, dts: dts, isKey: isKey, payload: padded(payload, range))))
     }

@@ -36,8 +36,8 @@ package enum FLVFile {
             offset = Int(headerBytes) + 4
         }
 
-        /// The next tag as a view of the file; nil at the end. After `unknownTagType` the tag has been passed over; after
-        /// `truncated` the reader is at its end.
+        /// The next tag as a view of the file; nil at the end. After `unknownTagType` the tag has been passed over;
+        /// after `truncated` the reader is at its end.
         package mutating func next() throws(FLVError) -> FLVTag? {
             guard offset < file.count else { return nil }
             var reader = TagReader(file[offset..<file.count].bytes)

@@ -3,9 +3,9 @@ package import Media
 
 /// Builds the messages that a publisher sends: for the demo encoder and for tests.
 ///
-/// H.264 and AAC go into legacy tags unless `prefersEnhanced`; all others need enhanced RTMP. Frames of H.264 and HEVC are
-/// length-prefixed with the length size of their record, or come as Annex B through `frame(annexB:…)`, which writes
-/// 4-byte lengths.
+/// H.264 and AAC go into legacy tags unless `prefersEnhanced`; all others need enhanced RTMP. Frames of H.264 and HEVC
+/// are length-prefixed with the length size of their record, or come as Annex B through `frame(annexB:…)`, which
+/// writes 4-byte lengths.
 package struct FLVMuxer: Sendable {
     /// Uses FourCC headers for H.264 and AAC too.
     package var prefersEnhanced: Bool

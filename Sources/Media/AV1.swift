@@ -13,7 +13,8 @@ package struct AV1Configuration: Equatable, Sendable {
     /// configOBUs: normally one sequence header unit with its size.
     package var units: [UInt8]
 
-    package init(profile: UInt8, levelIndex: UInt8, isHighTier: Bool, bitDepth: Int, isMonochrome: Bool, units: [UInt8]) {
+    package init(profile: UInt8, levelIndex: UInt8, isHighTier: Bool, bitDepth: Int, isMonochrome: Bool, units: [UInt8])
+    {
         self.profile = profile
         self.levelIndex = levelIndex
         self.isHighTier = isHighTier
@@ -112,7 +113,9 @@ package struct AV1SequenceHeader: Equatable, Sendable {
     package static func find(in units: RawSpan) throws(MediaError) -> AV1SequenceHeader? {
         var walk = AV1Units(units)
         while let unit = try walk.next() {
-            if unit.type == AV1Units.UnitType.sequenceHeader { return try AV1SequenceHeader(units.extracting(unit.payload)) }
+            if unit.type == AV1Units.UnitType.sequenceHeader {
+                return try AV1SequenceHeader(units.extracting(unit.payload))
+            }
         }
         return nil
     }

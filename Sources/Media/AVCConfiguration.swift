@@ -27,7 +27,8 @@ package struct AVCConfiguration: Equatable, Sendable {
         package var sequenceParameterSetExtensions: [[UInt8]]
     }
 
-    /// Reads a record. The High profile fields are taken when whole, and ignored otherwise: some encoders leave them out.
+    /// Reads a record. The High profile fields are taken when whole, and ignored otherwise: some encoders leave them
+    /// out.
     package init(_ record: RawSpan) throws(MediaError) {
         var reader = HeaderReader(record)
         let version = try reader.readUInt8()
@@ -91,16 +92,16 @@ package struct AVCConfiguration: Equatable, Sendable {
         writer.write([1, profile, compatibility, level, 0xFC | UInt8(lengthSize - 1)])
         precondition(sequenceParameterSets.count < 32 && pictureParameterSets.count < 256, "too many parameter sets")
         writer.write(0xE0 | UInt8(sequenceParameterSets.count))
-        sequenceParameterSets.forEach { Self.write($0, to: &writer) }
+        for unit in sequenceParameterSets { Self.write(unit, to: &writer) }
         writer.write(UInt8(pictureParameterSets.count))
-        pictureParameterSets.forEach { Self.write($0, to: &writer) }
+        for unit in pictureParameterSets { Self.write(unit, to: &writer) }
         if let highProfile, Self.hasHighFields(profile) {
             writer.write(0xFC | highProfile.chromaFormat)
             writer.write(0xF8 | (highProfile.bitDepthLuma - 8))
             writer.write(0xF8 | (highProfile.bitDepthChroma - 8))
             precondition(highProfile.sequenceParameterSetExtensions.count < 256, "too many parameter set extensions")
             writer.write(UInt8(highProfile.sequenceParameterSetExtensions.count))
-            highProfile.sequenceParameterSetExtensions.forEach { Self.write($0, to: &writer) }
+            for unit in highProfile.sequenceParameterSetExtensions { Self.write(unit, to: &writer) }
         }
         return writer.bytes
     }

@@ -90,8 +90,9 @@ package struct HEVCConfiguration: Equatable, Sendable {
         minSpatialSegmentation = 0
         parallelismType = 0
         chromaFormat = UInt8(truncatingIfNeeded: parameters.chromaFormat)
-        bitDepthLuma = UInt8(truncatingIfNeeded: parameters.bitDepthLuma)
-        bitDepthChroma = UInt8(truncatingIfNeeded: parameters.bitDepthChroma)
+        // The record has three bits; 16-bit video exists in the parameter set only.
+        bitDepthLuma = UInt8(min(parameters.bitDepthLuma, 15))
+        bitDepthChroma = UInt8(min(parameters.bitDepthChroma, 15))
         averageFrameRate = 0
         constantFrameRate = 0
         temporalLayers = parameters.temporalLayers
@@ -112,7 +113,9 @@ package struct HEVCConfiguration: Equatable, Sendable {
         writer.write(UInt32(truncatingIfNeeded: constraints))
         writer.write(level)
         writer.write(0xF000 | minSpatialSegmentation & 0xFFF)
-        writer.write([0xFC | parallelismType, 0xFC | chromaFormat, 0xF8 | (bitDepthLuma - 8), 0xF8 | (bitDepthChroma - 8)])
+        writer.write([
+            0xFC | parallelismType, 0xFC | chromaFormat, 0xF8 | (bitDepthLuma - 8), 0xF8 | (bitDepthChroma - 8),
+        ])
         writer.write(averageFrameRate)
         writer.write(
             constantFrameRate << 6 | (temporalLayers & 7) << 3 | (isTemporalIDNested ? 4 : 0) | UInt8(lengthSize - 1))
@@ -141,7 +144,8 @@ package struct HEVCConfiguration: Equatable, Sendable {
             let unitCount = Int(try reader.readUInt16())
             total += unitCount
             guard total <= MediaLimits.maxHEVCUnits else { throw .overLimit(.hevcConfiguration) }
-            var array = ParameterSets(type: HEVCNALUnitType(rawValue: header), isComplete: header & 0x80 != 0, units: [])
+            var array = ParameterSets(
+                type: HEVCNALUnitType(rawValue: header), isComplete: header & 0x80 != 0, units: [])
             for _ in 0..<unitCount { array.units.append(try reader.readParameterSet(of: .hevcConfiguration)) }
             arrays.append(array)
         }

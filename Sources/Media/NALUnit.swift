@@ -129,7 +129,8 @@ package struct LengthPrefixedUnits: ~Escapable {
 package enum NALUnitFraming {
     /// Appends the units of an Annex B byte stream with 4-byte lengths, leaving out those for which `isLeftOut` holds.
     package static func appendLengthPrefixed(
-        annexB bytes: RawSpan, to writer: inout SlabWriter, leavingOut isLeftOut: (_ header: UInt8) -> Bool = { _ in false }
+        annexB bytes: RawSpan, to writer: inout SlabWriter,
+        leavingOut isLeftOut: (_ header: UInt8) -> Bool = { _ in false }
     ) {
         var units = AnnexBUnits(bytes)
         while let range = units.next() {

@@ -1,14 +1,16 @@
 import Bytes
 
 extension VideoConfiguration {
-    /// Pixels as shown, from the record; nil when it does not say or cannot be read. VP8, VP9 and legacy codecs say it in
-    /// their key frames (`EncodedFrame.codedSize`).
+    /// Pixels as shown, from the record; nil when it does not say or cannot be read. VP8, VP9 and legacy codecs say it
+    /// in their key frames (`EncodedFrame.codedSize`).
     package var codedSize: VideoSize? {
         guard let record else { return nil }
         switch codec {
         case .h264: return h264Parameters?.size
         case .hevc:
-            guard let unit = (try? HEVCConfiguration(record.bytes))?.units(of: .sequenceParameterSet).first else { return nil }
+            guard let unit = (try? HEVCConfiguration(record.bytes))?.units(of: .sequenceParameterSet).first else {
+                return nil
+            }
             return (try? HEVCSequenceParameterSet(unit.rawSpan))?.size
         case .av1:
             guard let units = (try? AV1Configuration(record.bytes))?.units else { return nil }

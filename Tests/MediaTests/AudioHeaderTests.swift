@@ -72,7 +72,8 @@ import Testing
 
     @Test("the usual stereo configuration is written in two bytes")
     func written() {
-        #expect(AudioSpecificConfig(objectType: 2, sampleRate: 44_100, channelConfiguration: 2).encoded() == hex("1210"))
+        #expect(
+            AudioSpecificConfig(objectType: 2, sampleRate: 44_100, channelConfiguration: 2).encoded() == hex("1210"))
     }
 
     @Test("channel counts of a program config element add up")
@@ -101,7 +102,9 @@ import Testing
         #expect(throws: MediaError.malformed(.audioSpecificConfig)) { try config("0210") }
     }
 
-    @Test("channel configurations beyond stereo have their counts", arguments: [(7, 8), (11, 7), (12, 8), (13, 24), (15, 0)])
+    @Test(
+        "channel configurations beyond stereo have their counts",
+        arguments: [(7, 8), (11, 7), (12, 8), (13, 24), (15, 0)])
     func channelCounts(_ configuration: Int, _ channels: Int) {
         let config = AudioSpecificConfig(objectType: 2, sampleRate: 48_000, channelConfiguration: configuration)
         #expect(config.channels == channels)

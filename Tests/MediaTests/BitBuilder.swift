@@ -94,7 +94,7 @@ struct ParameterSetFields {
         bits.u(scalingDeltas == nil ? 0 : 1, 1)
         guard let scalingDeltas else { return }
         bits.u(1, 1)
-        scalingDeltas.forEach { bits.se($0) }
+        for delta in scalingDeltas { bits.se(delta) }
         for _ in 1..<(chromaFormat == 3 ? 12 : 8) { bits.u(0, 1) }
     }
 }

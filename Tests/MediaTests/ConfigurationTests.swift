@@ -27,7 +27,9 @@ import Testing
     @Test("an AVC record made of a byte stream equals the one that FFmpeg makes")
     func avcFromStream() throws {
         let stream =
-            Self.startCode + MediaVectors.avcSequenceSet + Self.startCode + MediaVectors.avcPictureSet + [0, 0, 1, 0x65, 0x88]
+            Self.startCode + MediaVectors.avcSequenceSet + Self.startCode + MediaVectors.avcPictureSet + [
+                0, 0, 1, 0x65, 0x88,
+            ]
         let config = try AVCConfiguration(annexB: stream)
         #expect(config.encoded() == MediaVectors.avcRecord)
     }

@@ -82,7 +82,9 @@ import Testing
     func conversion() throws {
         let stream = hex("00000001 09f0 00000001 6742 00000001 658811")
         var writer = SlabWriter()
-        NALUnitFraming.appendLengthPrefixed(annexB: stream.rawSpan, to: &writer) { H264NALUnitType(header: $0) == .accessUnitDelimiter }
+        NALUnitFraming.appendLengthPrefixed(annexB: stream.rawSpan, to: &writer) {
+            H264NALUnitType(header: $0) == .accessUnitDelimiter
+        }
         let converted = writer.seal()
         #expect(converted.copied() == hex("00000002 6742 00000003 658811"))
         var back = SlabWriter()

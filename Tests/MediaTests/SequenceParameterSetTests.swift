@@ -258,7 +258,7 @@ import Testing
             bits.ue(0)
             bits.ue(4)
             bits.u(1, 1)
-            for layer in 0...min(maxSubLayer, 6) { [4, layer, 0].forEach { bits.ue($0) } }
+            for layer in 0...min(maxSubLayer, 6) { for value in [4, layer, 0] { bits.ue(value) } }
             return [0x42, 1] + bits.escaped
         }
         let set = try HEVCSequenceParameterSet(bytes: unit(maxSubLayer: 6, width: 1920))

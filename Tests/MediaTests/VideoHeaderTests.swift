@@ -133,8 +133,12 @@ import Testing
         for count in 0..<10 {
             #expect(throws: MediaError.self) { try VP8FrameHeader(bytes: Array(MediaVectors.vp8Key[..<count])) }
         }
-        #expect(throws: MediaError.malformed(.vp8FrameHeader)) { try VP8FrameHeader(bytes: hex("b022009d012b46003200")) }
-        #expect(throws: MediaError.malformed(.vp8FrameHeader)) { try VP8FrameHeader(bytes: hex("b022009d012a00403200")) }
+        #expect(throws: MediaError.malformed(.vp8FrameHeader)) {
+            try VP8FrameHeader(bytes: hex("b022009d012b46003200"))
+        }
+        #expect(throws: MediaError.malformed(.vp8FrameHeader)) {
+            try VP8FrameHeader(bytes: hex("b022009d012a00403200"))
+        }
         let scaled = try VP8FrameHeader(bytes: hex("b022009d012affffffff"))
         #expect(scaled.size == VideoSize(width: 16_383, height: 16_383))
     }
@@ -179,7 +183,9 @@ import Testing
             #expect(throws: MediaError.self) { try VP9FrameHeader(bytes: hex(text)) }
         }
         #expect(throws: MediaError.malformed(.vp9FrameHeader)) { try VP9FrameHeader(bytes: hex("8249834300045003 16")) }
-        #expect(throws: MediaError.overLimit(.vp9FrameHeader)) { try VP9FrameHeader(bytes: hex("82498342 00 ffff ffff 00")) }
+        #expect(throws: MediaError.overLimit(.vp9FrameHeader)) {
+            try VP9FrameHeader(bytes: hex("82498342 00 ffff ffff 00"))
+        }
     }
 
     @Test("FFmpeg's VP9 record is read, and ours reads back the same")
@@ -214,7 +220,8 @@ import Testing
     @Test("codecs without a record tell the size in their key frames")
     func frameSizes() {
         func size(_ codec: VideoCodec, _ bytes: [UInt8], isKey: Bool = true) -> VideoSize? {
-            EncodedFrame(codec: .video(codec), pts: 0, dts: 0, isKey: isKey, payload: SlabSlice(copying: bytes)).codedSize
+            EncodedFrame(codec: .video(codec), pts: 0, dts: 0, isKey: isKey, payload: SlabSlice(copying: bytes))
+                .codedSize
         }
         #expect(size(.vp8, MediaVectors.vp8Key) == VideoSize(width: 70, height: 50))
         #expect(size(.vp9, MediaVectors.vp9Key) == VideoSize(width: 70, height: 50))
@@ -225,7 +232,8 @@ import Testing
 
     @Test("an audio stream is named with rate and channels as far as known")
     func audioNames() {
-        let aac = AudioConfiguration(codec: .aac, record: SlabSlice(copying: hex("1210")), sampleRate: 44_100, channels: 2)
+        let aac = AudioConfiguration(
+            codec: .aac, record: SlabSlice(copying: hex("1210")), sampleRate: 44_100, channels: 2)
         #expect(aac.profileName == "AAC-LC 44100 Hz 2 ch")
         #expect(AudioConfiguration(codec: .mp3, record: nil, sampleRate: 0, channels: 0).profileName == "MP3")
     }
