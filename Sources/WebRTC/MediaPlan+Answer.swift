@@ -119,7 +119,8 @@ private struct AnswerDraft {
     func description(local: LocalTransport, setup: SetupRole) -> SessionDescription {
         var answer = local.description()
         answer.media = media
-        for section in sections { answer.media[section.index].transport = local.attributes(setup: setup) }
+        // Refused sections have no transport, yet aiortc wants to see credentials in them too.
+        for index in answer.media.indices { answer.media[index].transport = local.attributes(setup: setup) }
         if let first = sections.first {
             answer.media[first.index].candidates = local.candidates
             answer.media[first.index].endOfCandidates = local.endOfCandidates

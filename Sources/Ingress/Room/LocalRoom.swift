@@ -1,0 +1,130 @@
+package import Bytes
+package import Logging
+package import Runtime
+
+/// The test server's own room: streams by key, each with at most one live publisher and any number of viewers.
+@MediaLoop
+package final class LocalRoom {
+    package enum DuplicatePolicy: String, Sendable, CaseIterable {
+        /// The newer publisher takes over with its first key frame.
+        case replace
+        /// The newer publisher is refused.
+        case reject
+    }
+
+    package struct Settings: Sendable {
+        package var session: IngestSession.Settings
+        /// Nil accepts any key.
+        package var allowedKeys: Set<String>?
+        package var duplicatePolicy = DuplicatePolicy.replace
+        package var maxStreams = 1_000
+        package var maxViewers = 1_000
+
+        package init(session: IngestSession.Settings) { self.session = session }
+    }
+
+    /// Why a publisher is not let in; each with a sentence for the person at the encoder.
+    package enum Refusal: Error, Equatable, Sendable {
+        case missingKey
+        case unknownKey
+        case alreadyLive
+        case full
+        case stopping
+
+        package var description: String {
+            switch self {
+            case .missingKey: "No stream key: put it into the encoder's stream key field, or behind the last slash of the URL."
+            case .unknownKey: "This stream key is not known here."
+            case .alreadyLive: "Another encoder is live with this key already."
+            case .full: "The server has as many streams as it takes."
+            case .stopping: "The server is shutting down."
+            }
+        }
+    }
+
+    package let settings: Settings
+    package let slabPool = SlabPool()
+    package let hub: PeerHub
+    package let log: Logger
+    package private(set) var streams: [String: LocalStream] = [:]
+    /// Sessions that wait to take over from a live one.
+    private var waiting: [ObjectIdentifier: (session: IngestSession, key: String)] = [:]
+    private var isStopping = false
+
+    package init(settings: Settings, hub: PeerHub, log: Logger) {
+        self.settings = settings
+        self.hub = hub
+        self.log = log
+    }
+
+    // MARK: - Publishers
+
+    /// Lets a publisher in. `onEnd` is called when the room ends the session.
+    package func publish(
+        key: String, encoder: String, at now: Monotonic, onEnd: @escaping @MediaLoop (SessionEnd) -> Void
+    ) throws(Refusal) -> IngestSession {
+        guard !isStopping else { throw .stopping }
+        guard !key.isEmpty else { throw .missingKey }
+        if let allowed = settings.allowedKeys, !allowed.contains(key) { throw .unknownKey }
+        let isTaken = streams[key]?.session != nil
+        if isTaken, settings.duplicatePolicy == .reject { throw .alreadyLive }
+        guard streams[key] != nil || streams.count < settings.maxStreams else { throw .full }
+        let stream = stream(for: key)
+        let session = IngestSession(
+            encoder: encoder, settings: settings.session, slabPool: slabPool, publisher: stream, isWaiting: isTaken, at: now,
+            onEnd: onEnd)
+        if isTaken {
+            waiting[ObjectIdentifier(session)] = (session, key)
+        } else {
+            stream.attach(session, at: now)
+        }
+        return session
+    }
+
+    /// The source of `session` has gone; nothing happens when the room ended it before.
+    package func unpublish(_ session: IngestSession, _ reason: SessionEnd, at now: Monotonic) {
+        waiting[ObjectIdentifier(session)] = nil
+        session.finish()
+        for (_, stream) in streams where stream.session === session { stream.detach(reason, at: now) }
+        removeIdleStreams()
+    }
+
+    func takeOver(_ session: IngestSession, at now: Monotonic) {
+        guard let entry = waiting.removeValue(forKey: ObjectIdentifier(session)), let stream = streams[entry.key] else { return }
+        stream.session?.end(.replaced)
+        stream.detach(.replaced, at: now)
+        stream.attach(session, at: now)
+        session.goLive()
+    }
+
+    // MARK: - Viewers
+
+    /// The stream of a key or a public id; a key that nobody publishes yet gets a stream to wait on.
+    package func streamToWatch(_ name: String) -> LocalStream? {
+        if let stream = streams.values.first(where: { $0.id == name }) { return stream }
+        if let allowed = settings.allowedKeys, !allowed.contains(name) { return nil }
+        guard streams[name] != nil || streams.count < settings.maxStreams else { return nil }
+        return stream(for: name)
+    }
+
+    package var viewerCount: Int { streams.values.reduce(0) { $0 + $1.viewers.count } }
+
+    func removeIdleStreams() {
+        for (key, stream) in streams where stream.session == nil && stream.viewers.isEmpty { streams[key] = nil }
+    }
+
+    package func stop() {
+        isStopping = true
+        for stream in Array(streams.values) { stream.close(at: MediaLoop.now) }
+        for (session, _) in waiting.values { session.end(.serverStopping) }
+        waiting = [:]
+        streams = [:]
+    }
+
+    private func stream(for key: String) -> LocalStream {
+        if let stream = streams[key] { return stream }
+        let stream = LocalStream(key: key, room: self)
+        streams[key] = stream
+        return stream
+    }
+}

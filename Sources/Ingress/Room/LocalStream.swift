@@ -1,0 +1,178 @@
+package import Bytes
+import Logging
+package import Media
+import RTP
+package import Runtime
+package import Transcode
+
+/// One key's place in the room: its live session, when there is one, and its viewers, who stay when the session goes.
+///
+/// Every coded frame is cut into packets once, here, and shared by all viewers of its layer.
+@MediaLoop
+package final class LocalStream {
+    /// Figures of one layer as it leaves.
+    package struct LayerFigures: Sendable {
+        package var meter = RateMeter()
+        package var viewers = 0
+    }
+
+    /// Louder than this many decibels below full scale counts as voice for the audio level extension.
+    private static let voiceLevel: UInt8 = 60
+
+    /// Names the stream without telling its key.
+    package let id: String
+    package let redactedKey: String
+    package private(set) var session: IngestSession?
+    package private(set) var viewers: [Viewer] = []
+    package private(set) var layers: [LayerQuality: LayerFigures] = [:]
+    package private(set) var audioOut = RateMeter()
+    /// Last byte of a frame in to first RTP packet of its top layer out.
+    package private(set) var delay = DelayWindow()
+    /// How much later than the sound of the same moment the picture leaves, smoothed.
+    package private(set) var skew = Interval.zero
+
+    private unowned let room: LocalRoom
+    private var ladder: [LadderPlan.Rung] = []
+    private var activeLayers: Set<LayerQuality> = []
+    private var pictureIDs: [LayerQuality: VP8PictureID] = [:]
+    private var videoLag: Interval?
+    private var audioLag: Interval?
+
+    init(key: String, room: LocalRoom) {
+        id = "s" + String(hex: Randomness.bytes(6))
+        redactedKey = Redacted(key).description
+        self.room = room
+    }
+
+    // MARK: - Sessions
+
+    func attach(_ session: IngestSession, at now: Monotonic) {
+        self.session = session
+        delay = DelayWindow()
+        videoLag = nil
+        audioLag = nil
+        layers = [:]
+        audioOut = RateMeter()
+        room.log.info("live", metadata: ["stream": "\(redactedKey)", "encoder": "\(session.encoder)"])
+        updateDemand()
+    }
+
+    func detach(_ reason: SessionEnd, at now: Monotonic) {
+        guard let session else { return }
+        let statistics = session.statistics
+        room.log.info(
+            "ended",
+            metadata: [
+                "stream": "\(redactedKey)", "reason": "\(reason)", "seconds": "\(Int((now - session.startedAt).seconds))",
+                "frames": "\(statistics.videoIn.totalEvents)", "packets": "\(statistics.audioIn.totalEvents)",
+            ])
+        self.session = nil
+        ladder = []
+        activeLayers = []
+        for viewer in viewers { viewer.sourceEnded() }
+    }
+
+    func close(at now: Monotonic) {
+        session?.end(.serverStopping)
+        detach(.serverStopping, at: now)
+        for viewer in viewers { viewer.close(at: now) }
+        viewers = []
+    }
+
+    // MARK: - Viewers
+
+    package func add(_ viewer: Viewer) {
+        viewers.append(viewer)
+        updateDemand()
+    }
+
+    func remove(_ viewer: Viewer) {
+        viewers.removeAll { $0 === viewer }
+        updateDemand()
+        room.removeIdleStreams()
+    }
+
+    /// The layer that serves a wish: the wished one, or the next below, or the lowest there is.
+    func available(_ wish: LayerQuality) -> LayerQuality? {
+        ladder.last { $0.quality <= wish }?.quality ?? ladder.first?.quality
+    }
+
+    func requestKeyFrame() { session?.requestKeyFrame() }
+
+    /// Tells the session what is watched. After every change of viewers, layers or connections.
+    func updateDemand() {
+        var wanted: Set<LayerQuality> = []
+        var isAudioWanted = false
+        for quality in LayerQuality.allCases { layers[quality, default: LayerFigures()].viewers = 0 }
+        for viewer in viewers where viewer.isConnected {
+            isAudioWanted = isAudioWanted || viewer.hasAudio
+            guard viewer.hasVideo else { continue }
+            // Before the first picture nobody knows the ladder: everything that might serve is asked for.
+            guard let quality = available(viewer.wish) else {
+                wanted.formUnion(LayerQuality.allCases)
+                continue
+            }
+            wanted.insert(quality)
+            layers[quality, default: LayerFigures()].viewers += 1
+            if let current = viewer.current { wanted.insert(current) }
+        }
+        activeLayers = wanted
+        session?.setDemand(layers: wanted, audio: isAudioWanted)
+    }
+
+    package func isEncoded(_ quality: LayerQuality) -> Bool { activeLayers.contains(quality) }
+}
+
+// MARK: - What a session hands out
+
+extension LocalStream: Publisher {
+    package func session(_ session: IngestSession, announced ladder: [LadderPlan.Rung]) {
+        guard session === self.session else { return }
+        self.ladder = ladder
+        updateDemand()
+    }
+
+    package func session(
+        _ session: IngestSession, encoded frame: EncodedFrame, quality: LayerQuality, arrivedAt: Monotonic, at now: Monotonic
+    ) {
+        guard session === self.session else { return }
+        layers[quality, default: LayerFigures()].meter.add(bytes: frame.payload.count, at: now)
+        var packetized: PacketizedFrame?
+        var isDemandStale = false
+        for viewer in viewers where viewer.accepts(quality, isKey: frame.isKey, serving: available(viewer.wish)) {
+            if packetized == nil { packetized = packetize(frame, quality) }
+            guard let packetized else { break }
+            if viewer.send(video: packetized, quality: quality, at: now) { isDemandStale = true }
+        }
+        if isDemandStale { updateDemand() }
+        guard quality == ladder.last?.quality || !activeLayers.contains(where: { $0 > quality }) else { return }
+        let left = Monotonic.now
+        if packetized != nil { delay.add(left - arrivedAt) }
+        note(lag: left - Monotonic(nanoseconds: frame.pts), in: \.videoLag)
+    }
+
+    package func session(_ session: IngestSession, encoded packet: AudioOutput, at now: Monotonic) {
+        guard session === self.session else { return }
+        audioOut.add(bytes: packet.frame.payload.count, at: now)
+        let level = HeaderExtensionValues.AudioLevel(level: packet.level.minusDecibels, isVoice: packet.level.minusDecibels < Self.voiceLevel)
+        guard let packetized = try? PacketizedFrame(packet.frame, as: .opus, audioLevel: level) else { return }
+        for viewer in viewers { viewer.send(audio: packetized, at: now) }
+        note(lag: now - Monotonic(nanoseconds: packet.frame.pts), in: \.audioLag)
+    }
+
+    package func sessionBecameReady(_ session: IngestSession, at now: Monotonic) { room.takeOver(session, at: now) }
+
+    private func packetize(_ frame: EncodedFrame, _ quality: LayerQuality) -> PacketizedFrame? {
+        switch frame.codec {
+        case .video(.vp8):
+            let pictureID = pictureIDs[quality, default: VP8PictureID(0)].next()
+            return try? PacketizedFrame(frame, as: .vp8(pictureID))
+        default: return try? PacketizedFrame(frame, as: .h264AnnexB)
+        }
+    }
+
+    private func note(lag: Interval, in track: ReferenceWritableKeyPath<LocalStream, Interval?>) {
+        self[keyPath: track] = self[keyPath: track].map { $0 + (lag - $0) / 16 } ?? lag
+        if let videoLag, let audioLag { skew = videoLag - audioLag }
+    }
+}

@@ -1,0 +1,198 @@
+package import Bytes
+package import Media
+package import Runtime
+import Synchronization
+package import Transcode
+
+/// A `VideoPipeline` on a thread of its own: frames go in from the loop, coded layers come back to it.
+///
+/// Neither side waits for the other. When the thread cannot keep up, it decodes without encoding until what it encodes is no
+/// later than `delayBound`; when even decoding cannot, frames are dropped here up to the next key frame.
+@MediaLoop
+package final class VideoTranscoder {
+    package enum Output: Sendable {
+        case ladder([LadderPlan.Rung])
+        /// `arrivedAt`: when the last byte of the source's frame came in.
+        case frame(LayerQuality, EncodedFrame, arrivedAt: Monotonic)
+        case statistics(VideoStatistics)
+        /// A frame or a configuration that could not be used; the next may be.
+        case failed(TranscodeError)
+    }
+
+    fileprivate enum Input: Sendable {
+        case configure(VideoConfiguration)
+        case frame(EncodedFrame, arrivedAt: Monotonic)
+    }
+
+    /// The latest that an encoded picture may be behind its arrival, unless it is the newest there is.
+    package static nonisolated let delayBound = Interval.milliseconds(250)
+    /// More than ten seconds of video that arrived at once.
+    private static let queueCapacity = 512
+    private static let outputCapacity = 512
+
+    private let inputs: Handoff<Input>
+    private let outputs: Handoff<Output>
+    private let control: VideoControl
+    private var isDroppingToKeyFrame = false
+
+    /// Frames that were dropped because the thread could not even decode them in time.
+    package private(set) var queueDrops: UInt64 = 0
+
+    package init(
+        spec: LadderSpec, slabPool: SlabPool, maxThreads: Int, deliver: @escaping @MediaLoop (Output) -> Void
+    ) throws(RuntimeError) {
+        let inputs = Handoff<Input>.toWorker(capacity: Self.queueCapacity)
+        let outputs = Handoff<Output>.toLoop(capacity: Self.outputCapacity)
+        let control = VideoControl()
+        _ = try Worker(name: "video") {
+            let runner = VideoRunner(
+                VideoPipeline(spec: spec, slabPool: slabPool, maxThreads: maxThreads, clock: { Monotonic.now }),
+                inputs, outputs, control)
+            runner.run()
+        }
+        self.inputs = inputs
+        self.outputs = outputs
+        self.control = control
+        outputs.deliver(to: { deliver($0) })
+    }
+
+    package func configure(_ configuration: VideoConfiguration) {
+        if !inputs.push(.configure(configuration)) { isDroppingToKeyFrame = true }
+    }
+
+    package func push(_ frame: EncodedFrame, arrivedAt: Monotonic) {
+        if isDroppingToKeyFrame && !frame.isKey {
+            queueDrops &+= 1
+            return
+        }
+        // Half the queue stays free for the key frame that ends the drop, and for configurations.
+        guard inputs.count < inputs.capacity - 64 else {
+            isDroppingToKeyFrame = true
+            queueDrops &+= 1
+            return
+        }
+        isDroppingToKeyFrame = false
+        inputs.push(.frame(frame, arrivedAt: arrivedAt))
+    }
+
+    /// The layers that somebody watches; no others are encoded.
+    package func setActiveLayers(_ layers: Set<LayerQuality>) {
+        control.activeLayers.store(layers.reduce(0) { $0 | 1 << $1.rawValue }, ordering: .releasing)
+    }
+
+    /// The next picture starts a group in all active layers.
+    package func requestKeyFrame() { control.isKeyWanted.store(true, ordering: .releasing) }
+
+    /// Ends the thread after what it is at. Nothing is delivered any more.
+    package func close() {
+        outputs.abandon()
+        inputs.close()
+    }
+}
+
+/// What the loop tells the thread outside of the queue, so that it is never late and never lost.
+private final class VideoControl: Sendable {
+    /// One bit per `LayerQuality`.
+    let activeLayers = Atomic<UInt8>(0)
+    let isKeyWanted = Atomic<Bool>(false)
+}
+
+/// The thread's side.
+private final class VideoRunner {
+    private static let statisticsInterval = Interval.milliseconds(500)
+    /// After a gap of this length the layers start anew with key frames.
+    private static let gapForKeyFrame = Interval.milliseconds(500)
+
+    private let pipeline: VideoPipeline
+    private let inputs: Handoff<VideoTranscoder.Input>
+    private let outputs: Handoff<VideoTranscoder.Output>
+    private let control: VideoControl
+
+    private var activeMask: UInt8 = 0
+    private var arrivals = ArrivalTable()
+    /// A slowly moving mean of what one frame costs from decoding to its last layer.
+    private var frameCost = Interval.milliseconds(10)
+    private var skippedSince: Monotonic?
+    private var statisticsDue: Monotonic = .zero
+
+    init(
+        _ pipeline: VideoPipeline, _ inputs: Handoff<VideoTranscoder.Input>, _ outputs: Handoff<VideoTranscoder.Output>,
+        _ control: VideoControl
+    ) {
+        self.pipeline = pipeline
+        self.inputs = inputs
+        self.outputs = outputs
+        self.control = control
+        pipeline.activeLayers = []
+    }
+
+    func run() {
+        while case .element(let input) = inputs.pop() {
+            do throws(TranscodeError) {
+                switch input {
+                case .configure(let configuration): try pipeline.configure(configuration)
+                case .frame(let frame, let arrivedAt): try process(frame, arrivedAt)
+                }
+            } catch {
+                outputs.push(.failed(error))
+            }
+        }
+        outputs.close()
+    }
+
+    private func process(_ frame: EncodedFrame, _ arrivedAt: Monotonic) throws(TranscodeError) {
+        applyControl()
+        arrivals.record(frame.pts, arrivedAt)
+        let start = Monotonic.now
+        let skips = isTooLate(arrivedAt, at: start)
+        if skips {
+            if skippedSince == nil { skippedSince = arrivedAt }
+        } else if let since = skippedSince.take(), start - since > Self.gapForKeyFrame {
+            pipeline.requestKeyFrame()
+        }
+        defer {
+            let end = Monotonic.now
+            if !skips { frameCost = frameCost + (end - start - frameCost) / 16 }
+            if end >= statisticsDue {
+                statisticsDue = end + Self.statisticsInterval
+                outputs.push(.statistics(pipeline.statistics))
+            }
+        }
+        try pipeline.process(frame, skipEncoding: skips) { output in
+            switch output {
+            case .ladder(let rungs): outputs.push(.ladder(rungs))
+            case .frame(let quality, let coded):
+                outputs.push(.frame(quality, coded, arrivedAt: arrivals.arrival(of: coded.pts) ?? arrivedAt))
+            }
+        }
+    }
+
+    /// The newest frame is always worth encoding; an older one only if it and those behind it can be done within the bound.
+    private func isTooLate(_ arrivedAt: Monotonic, at now: Monotonic) -> Bool {
+        let waiting = inputs.count
+        guard waiting > 0 else { return false }
+        return now - arrivedAt + frameCost * Int64(waiting) > VideoTranscoder.delayBound
+    }
+
+    private func applyControl() {
+        let mask = control.activeLayers.load(ordering: .acquiring)
+        if mask != activeMask {
+            activeMask = mask
+            pipeline.activeLayers = Set(LayerQuality.allCases.filter { mask >> $0.rawValue & 1 == 1 })
+        }
+        if control.isKeyWanted.exchange(false, ordering: .acquiringAndReleasing) { pipeline.requestKeyFrame() }
+    }
+}
+
+/// When the last frames came in, by presentation time: decoders give pictures back in another order.
+private struct ArrivalTable {
+    private var entries: [(pts: MediaTime, arrival: Monotonic)] = Array(repeating: (.min, .zero), count: 32)
+    private var next = 0
+
+    mutating func record(_ pts: MediaTime, _ arrival: Monotonic) {
+        entries[next] = (pts, arrival)
+        next = (next + 1) % entries.count
+    }
+
+    func arrival(of pts: MediaTime) -> Monotonic? { entries.first { $0.pts == pts }?.arrival }
+}

@@ -1,0 +1,269 @@
+package import Bytes
+import ICE
+package import Runtime
+package import WebRTC
+
+/// Whoever owns a peer on the hub.
+@MediaLoop
+package protocol HubPeerOwner: AnyObject {
+    func peer(_ peer: HubPeer, raised event: WebRTCPeer.Event, at now: Monotonic)
+}
+
+/// A `WebRTCPeer` with its timer and its place in the hub.
+@MediaLoop
+package final class HubPeer {
+    package var connection: WebRTCPeer
+    package fileprivate(set) weak var owner: (any HubPeerOwner)?
+    fileprivate let fragment: String
+    fileprivate let timer = LoopTimer()
+    fileprivate var paths: Set<ICEPath> = []
+    fileprivate weak var hub: PeerHub?
+
+    fileprivate init(_ connection: consuming WebRTCPeer, fragment: String, owner: any HubPeerOwner) {
+        self.connection = connection
+        self.fragment = fragment
+        self.owner = owner
+    }
+
+    /// Sends what waits, raises events, sets the timer. After every change to `connection` from outside.
+    package func settle(at now: Monotonic) { hub?.settle(self, at: now) }
+
+    /// Says goodbye and leaves the hub.
+    package func close(at now: Monotonic) {
+        connection.close()
+        hub?.settle(self, at: now)
+        hub?.remove(self)
+    }
+}
+
+/// All WebRTC peers of the process behind one UDP port, and ICE-TCP on the same number.
+///
+/// A datagram finds its peer by the path it came on; the first STUN request of a path names the peer by its fragment. Anything
+/// else from an unknown path is dropped before it costs more than a look at its first bytes.
+@MediaLoop
+package final class PeerHub {
+    package struct Statistics: Sendable {
+        /// Datagrams from paths that belong to no peer.
+        package var strays: UInt64 = 0
+        /// TCP connections that sent something else than framed STUN, or nothing in time.
+        package var strayConnections: UInt64 = 0
+    }
+
+    package enum Limits {
+        /// Paths that one peer may have at a time.
+        package static let pathsPerPeer = 16
+        package static let tcpConnections = 1_024
+        /// Time for the first STUN request on a TCP connection.
+        package static let tcpPatience = Interval.seconds(10)
+    }
+
+    package private(set) var statistics = Statistics()
+    package private(set) var port: UInt16 = 0
+
+    private var udp: UDPSocket?
+    private var listener: TCPListener?
+    private var byFragment: [String: HubPeer] = [:]
+    private var byPath: [ICEPath: HubPeer] = [:]
+    private var connections: [ICEPath: ICETCPConnection] = [:]
+    private var nextConnection: Int32 = 1
+    private static let udpSocket = ICESocket(id: 0, transport: .udp)
+
+    package init() {}
+
+    /// Binds UDP and TCP; port 0 takes any that is free for both.
+    package func open(on ip: TransportAddress.IP, port: UInt16) throws(RuntimeError) {
+        let udp = try UDPSocket(on: TransportAddress(ip: ip, port: port), handler: self)
+        self.udp = udp
+        self.port = udp.address.port
+        listener = try TCPListener(on: TransportAddress(ip: ip, port: udp.address.port), handler: self)
+    }
+
+    package func close() {
+        for peer in Array(byFragment.values) { peer.close(at: MediaLoop.now) }
+        for connection in connections.values { connection.stream.close() }
+        connections = [:]
+        listener?.close()
+        udp?.close()
+    }
+
+    package var peerCount: Int { byFragment.count }
+
+    /// Takes a peer whose ICE fragment is `fragment`.
+    package func add(_ connection: consuming WebRTCPeer, fragment: String, owner: any HubPeerOwner) -> HubPeer {
+        let peer = HubPeer(connection, fragment: fragment, owner: owner)
+        peer.hub = self
+        byFragment[fragment] = peer
+        return peer
+    }
+
+    package func remove(_ peer: HubPeer) {
+        peer.timer.cancel()
+        if byFragment[peer.fragment] === peer { byFragment[peer.fragment] = nil }
+        for path in peer.paths {
+            byPath[path] = nil
+            connections.removeValue(forKey: path)?.stream.closeAfterFlush()
+        }
+        peer.paths = []
+        peer.hub = nil
+    }
+
+    fileprivate func settle(_ peer: HubPeer, at now: Monotonic) {
+        drain(peer, at: now)
+        while let event = peer.connection.pollEvent() {
+            peer.owner?.peer(peer, raised: event, at: now)
+            // What an event caused, such as a key frame request's answer, leaves at once.
+            drain(peer, at: now)
+        }
+        guard peer.hub === self else { return }
+        peer.timer.schedule(at: peer.connection.nextDeadline, calling: peer)
+    }
+
+    /// Writes everything that may leave now into the socket's batch.
+    private func drain(_ peer: HubPeer, at now: Monotonic) {
+        guard let udp else { return }
+        var more = true
+        while more {
+            var streamPath: ICEPath?
+            more = udp.withNextSlot { slot in
+                guard let path = peer.connection.pollTransmit(into: &slot, at: now) else { return nil }
+                guard path.socket.transport != .udp else { return path.remote }
+                streamPath = path
+                connections[path]?.send(slot.bytes)
+                slot.removeAll()
+                return nil
+            }
+            if streamPath != nil { more = true }
+        }
+    }
+
+    fileprivate func receive(_ datagram: inout MutableRawSpan, on path: ICEPath, at now: Monotonic) -> Bool {
+        guard let peer = byPath[path] ?? adopt(path, datagram.bytes) else {
+            statistics.strays &+= 1
+            return false
+        }
+        _ = peer.connection.receive(&datagram, on: path, at: now)
+        settle(peer, at: now)
+        return true
+    }
+
+    /// Finds the peer that a STUN request on an unknown path names. The agent itself checks the request's integrity.
+    private func adopt(_ path: ICEPath, _ datagram: RawSpan) -> HubPeer? {
+        guard STUNDemux.classify(datagram) == .stun, let fragment = STUNDemux.localFragment(of: datagram),
+            let peer = byFragment[fragment]
+        else { return nil }
+        if peer.paths.count >= Limits.pathsPerPeer {
+            // Forged requests must not push out the path that is in use.
+            guard let victim = peer.paths.first(where: { !peer.connection.ice.isValidated($0) }) else { return nil }
+            peer.paths.remove(victim)
+            byPath[victim] = nil
+        }
+        peer.paths.insert(path)
+        byPath[path] = peer
+        return peer
+    }
+
+    fileprivate func connectionLost(_ connection: ICETCPConnection, at now: Monotonic) {
+        connections[connection.path] = nil
+        guard let peer = byPath.removeValue(forKey: connection.path) else {
+            statistics.strayConnections &+= 1
+            return
+        }
+        peer.paths.remove(connection.path)
+        peer.connection.ice.pathLost(connection.path, at: now)
+        settle(peer, at: now)
+    }
+}
+
+extension PeerHub: DatagramHandler {
+    package func socket(
+        _ socket: UDPSocket, received datagram: inout MutableRawSpan, from source: TransportAddress, at now: Monotonic
+    ) {
+        _ = receive(&datagram, on: ICEPath(socket: Self.udpSocket, remote: source), at: now)
+    }
+}
+
+extension PeerHub: TCPListenerHandler {
+    package func listener(_ listener: TCPListener, accepted stream: TCPStream, at now: Monotonic) {
+        guard connections.count < Limits.tcpConnections else { return stream.close() }
+        let socket = ICESocket(id: nextConnection, transport: .tcp)
+        nextConnection = nextConnection == .max ? 1 : nextConnection + 1
+        let connection = ICETCPConnection(stream, path: ICEPath(socket: socket, remote: stream.peerAddress), hub: self)
+        connections[connection.path] = connection
+        connection.start(at: now)
+    }
+
+    package func listener(_ listener: TCPListener, exhausted errno: Errno, restingFor pause: Interval, at now: Monotonic) {
+        statistics.strayConnections &+= 1
+    }
+}
+
+extension HubPeer: TimerHandler {
+    package func timerFired(_ timer: LoopTimer, at now: Monotonic) {
+        connection.advance(to: now)
+        settle(at: now)
+    }
+}
+
+/// One ICE-TCP connection: frames of RFC 4571 in both directions.
+@MediaLoop
+private final class ICETCPConnection: TCPStreamHandler, TimerHandler {
+    let stream: TCPStream
+    let path: ICEPath
+    private weak var hub: PeerHub?
+    private var reader = StreamFrameReader()
+    private let patience = LoopTimer()
+    private var isAdopted = false
+
+    init(_ stream: TCPStream, path: ICEPath, hub: PeerHub) {
+        self.stream = stream
+        self.path = path
+        self.hub = hub
+    }
+
+    func start(at now: Monotonic) {
+        patience.schedule(at: now + PeerHub.Limits.tcpPatience, calling: self)
+        do throws(RuntimeError) {
+            try stream.start(handler: self)
+        } catch {
+            lose(at: now)
+        }
+    }
+
+    func send(_ datagram: RawSpan) {
+        guard !stream.isCongested else { return }
+        stream.write(upTo: datagram.byteCount + StreamFraming.headerBytes) { output in
+            StreamFraming.append(datagram, to: &output)
+        }
+    }
+
+    func stream(_ stream: TCPStream, received bytes: RawSpan, at now: Monotonic) {
+        do throws(ICEError) {
+            try reader.receive(bytes)
+            while let frame = reader.frame?.copied() {
+                try reader.removeFrame()
+                var datagram = frame
+                guard receive(&datagram, at: now) else { return lose(at: now) }
+                isAdopted = true
+                patience.cancel()
+            }
+        } catch {
+            lose(at: now)
+        }
+    }
+
+    private func receive(_ datagram: inout [UInt8], at now: Monotonic) -> Bool {
+        var elements = datagram.mutableSpan
+        var bytes = elements.mutableBytes
+        return hub?.receive(&bytes, on: path, at: now) ?? false
+    }
+
+    func streamEnded(_ stream: TCPStream, at now: Monotonic) { lose(at: now) }
+    func stream(_ stream: TCPStream, failed error: RuntimeError, at now: Monotonic) { lose(at: now) }
+    func timerFired(_ timer: LoopTimer, at now: Monotonic) { if !isAdopted { lose(at: now) } }
+
+    private func lose(at now: Monotonic) {
+        patience.cancel()
+        stream.close()
+        hub?.connectionLost(self, at: now)
+    }
+}
