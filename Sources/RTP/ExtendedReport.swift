@@ -1,7 +1,7 @@
 import Bytes
 
-/// The two blocks of RFC 3611 by which a pure receiver measures the round trip: it sends a reference time (section 4.4),
-/// the sender answers with the time passed since (section 4.5).
+/// The two blocks of RFC 3611 by which a pure receiver measures the round trip: it sends a reference time (section
+/// 4.4), the sender answers with the time passed since (section 4.5).
 package enum ExtendedReport {
     static let referenceTimeBlock: UInt8 = 4
     static let delayBlock: UInt8 = 5

@@ -11,8 +11,8 @@ package enum Feedback {
     /// "REMB".
     static let bitrateMagic: UInt32 = 0x5245_4D42
 
-    /// Appends a generic NACK (RFC 4585 section 6.2.1) and returns how many of `sequenceNumbers` it holds: those from the
-    /// start whose words fit into `maxBytes`. Ascending order, across the wrap, packs best.
+    /// Appends a generic NACK (RFC 4585 section 6.2.1) and returns how many of `sequenceNumbers` it holds: those from
+    /// the start whose words fit into `maxBytes`. Ascending order, across the wrap, packs best.
     package static func writeNack(
         sender: UInt32, media: UInt32, sequenceNumbers: [UInt16], maxBytes: Int, into output: inout OutputRawSpan
     ) -> Int {

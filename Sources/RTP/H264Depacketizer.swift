@@ -3,8 +3,8 @@ import Media
 
 /// Packets into H.264 access units (RFC 6184: single NAL unit packets, STAP-A, FU-A).
 ///
-/// An access unit ends with the marker, or with the next timestamp when nothing was lost in between. One that misses a packet
-/// is dropped whole. Packets come in sequence order, as a jitter buffer hands them out.
+/// An access unit ends with the marker, or with the next timestamp when nothing was lost in between. One that misses
+/// a packet is dropped whole. Packets come in sequence order, as a jitter buffer hands them out.
 package struct H264Depacketizer: ~Copyable {
     private var assembly: FrameAssembly
     private var isInFragment = false

@@ -7,8 +7,8 @@ enum H264PacketType {
     static let fragmentationUnit: UInt8 = 28
 }
 
-/// H.264 access units into packets (RFC 6184, packetization mode 1): single NAL unit packets, and FU-A for units that are
-/// too large. Access unit delimiters and filler are left out.
+/// H.264 access units into packets (RFC 6184, packetization mode 1): single NAL unit packets, and FU-A for units that
+/// are too large. Access unit delimiters and filler are left out.
 package enum H264Packetizer {
     static func cut(annexB bytes: RawSpan, _ maxBytes: Int, into fragments: inout [PayloadFragment]) throws(RTPError) {
         var units = AnnexBUnits(bytes)

@@ -2,7 +2,8 @@ import Bytes
 
 /// The RTP header extensions that this server reads or writes.
 package enum HeaderExtensionKind: UInt8, CaseIterable, Sendable, Hashable {
-    case mid, streamID, repairedStreamID, audioLevel, transportSequence, absoluteSendTime, absoluteCaptureTime, playoutDelay
+    case mid, streamID, repairedStreamID, audioLevel, transportSequence, absoluteSendTime, absoluteCaptureTime,
+        playoutDelay
 
     /// `allCases`, made once: it is walked for every packet.
     static let all = allCases

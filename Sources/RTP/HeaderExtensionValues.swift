@@ -41,7 +41,9 @@ package struct HeaderExtensionValues: Hashable, Sendable {
 
     package init() {}
 
-    package static func sendTime24(_ time: NTPTime) -> UInt32 { UInt32(truncatingIfNeeded: time.rawValue >> 14) & 0xFF_FFFF }
+    package static func sendTime24(_ time: NTPTime) -> UInt32 {
+        UInt32(truncatingIfNeeded: time.rawValue >> 14) & 0xFF_FFFF
+    }
 }
 
 extension HeaderExtensionValues {
@@ -76,8 +78,8 @@ extension HeaderExtensionValues {
     /// Bytes that `write` appends: 0 when no value has an id, else a multiple of four.
     package func encodedByteCount(map: HeaderExtensionMap) -> Int { layout(map: map).byteCount }
 
-    /// Appends the extension block with all values that have an id, padded to four bytes: in the one-byte form unless an id
-    /// is above 14. Nothing when no value has one; see `encodedByteCount`.
+    /// Appends the extension block with all values that have an id, padded to four bytes: in the one-byte form unless
+    /// an id is above 14. Nothing when no value has one; see `encodedByteCount`.
     package func write(map: HeaderExtensionMap, into output: inout OutputRawSpan) {
         let (total, isTwoByte) = layout(map: map)
         guard total > 0 else { return }
@@ -142,7 +144,9 @@ extension HeaderExtensionValues {
         case .absoluteCaptureTime:
             if let absoluteCaptureTime { output.append(bigEndian: absoluteCaptureTime.rawValue) }
         case .playoutDelay:
-            if let playoutDelay { output.append(uint24: UInt32(playoutDelay.min10ms) << 12 | UInt32(playoutDelay.max10ms)) }
+            if let playoutDelay {
+                output.append(uint24: UInt32(playoutDelay.min10ms) << 12 | UInt32(playoutDelay.max10ms))
+            }
         }
     }
 }

@@ -1,6 +1,7 @@
 package import Bytes
 
-/// A wall-clock time as RTCP carries it: seconds since 1900 in the upper 32 bits, fraction in the lower (RFC 3550 section 4).
+/// A wall-clock time as RTCP carries it: seconds since 1900 in the upper 32 bits, fraction in the lower (RFC 3550
+/// section 4).
 package struct NTPTime: Hashable, Sendable {
     /// Seconds between 1900 and 1970.
     private static let unixEpoch: UInt64 = 2_208_988_800
@@ -42,8 +43,8 @@ package struct NTPTime: Hashable, Sendable {
     }
 }
 
-/// Ties the monotonic clock to wall-clock time once, so that all tracks and layers report on one timeline that never jumps,
-/// even when the host's clock is set.
+/// Ties the monotonic clock to wall-clock time once, so that all tracks and layers report on one timeline that never
+/// jumps, even when the host's clock is set.
 package struct NTPClock: Hashable, Sendable {
     private let anchor: Monotonic
     private let anchorTime: NTPTime

@@ -1,7 +1,7 @@
 import Bytes
 
-/// One Opus packet is one RTP payload (RFC 7587 section 4.2). The marker stays clear: without discontinuous transmission no
-/// packet begins a talk spurt.
+/// One Opus packet is one RTP payload (RFC 7587 section 4.2). The marker stays clear: without discontinuous
+/// transmission no packet begins a talk spurt.
 package enum OpusPacketizer {
     static func cut(_ bytes: RawSpan, _ maxBytes: Int, into fragments: inout [PayloadFragment]) throws(RTPError) {
         guard bytes.byteCount > 0 else { return }

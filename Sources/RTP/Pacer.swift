@@ -1,12 +1,12 @@
 package import Bytes
 import Media
 
-/// Spreads what one peer is sent so that a key frame does not overflow the queues on the way, and otherwise stays out of
-/// the way: audio and frames of usual size leave at once.
+/// Spreads what one peer is sent so that a key frame does not overflow the queues on the way, and otherwise stays out
+/// of the way: audio and frames of usual size leave at once.
 ///
-/// A leaky bucket lets a burst pass and then drains at a multiple of the target bitrate, faster when needed to empty the
-/// queue within `drainTime`. Audio is never held. Retransmissions go before video. Frames are held by reference; nothing
-/// is allocated after the pacer was made.
+/// A leaky bucket lets a burst pass and then drains at a multiple of the target bitrate, faster when needed to empty
+/// the queue within `drainTime`. Audio is never held. Retransmissions go before video. Frames are held by reference;
+/// nothing is allocated after the pacer was made.
 package struct Pacer: ~Copyable {
     /// Drain rate over target bitrate: 5/2, as WebRTC senders use, leaves room for key frames and retransmissions.
     package static let rateFactor = (numerator: 5, denominator: 2)
@@ -91,7 +91,8 @@ package struct Pacer: ~Copyable {
             Retransmission(stream: stream, sequenceNumber: sequenceNumber, byteCount: byteCount))
     }
 
-    /// The packet that may leave now, which the caller sends; nil when nothing waits or all is held until `nextDeadline`.
+    /// The packet that may leave now, which the caller sends; nil when nothing waits or all is held until
+    /// `nextDeadline`.
     package mutating func next(at now: Monotonic) -> Item? {
         if let queued = audio.first {
             let index = audioIndex

@@ -34,12 +34,13 @@ package enum PayloadFormat: Hashable, Sendable {
     case opus
 }
 
-/// One encoded frame, cut into packets once and shared by all who send it: viewers' pacers and retransmission histories hold
-/// references to it, never copies.
+/// One encoded frame, cut into packets once and shared by all who send it: viewers' pacers and retransmission
+/// histories hold references to it, never copies.
 package final class PacketizedFrame: Sendable {
     package let payload: SlabSlice
     package let fragments: [PayloadFragment]
-    /// Presentation time in nanoseconds on the process's monotonic clock; RTP timestamps and capture times follow from it.
+    /// Presentation time in nanoseconds on the process's monotonic clock; RTP timestamps and capture times follow
+    /// from it.
     package let pts: MediaTime
     package let kind: MediaKind
     /// A decoder can start here.
@@ -49,12 +50,14 @@ package final class PacketizedFrame: Sendable {
     /// Payload bytes of all packets.
     package let byteCount: Int
 
-    /// `maxPayloadBytes` bounds prefix and frame bytes of each packet. A frame without anything to send has no fragments.
+    /// `maxPayloadBytes` bounds prefix and frame bytes of each packet. A frame without anything to send has no
+    /// fragments.
     package init(
         _ frame: EncodedFrame, as format: PayloadFormat, audioLevel: HeaderExtensionValues.AudioLevel? = nil,
         maxPayloadBytes: Int = RTPLimits.maxPayloadBytes
     ) throws(RTPError) {
-        precondition((64...RTPLimits.maxPayloadBytes).contains(maxPayloadBytes), "packet payloads have 64 to 1,120 bytes")
+        precondition(
+            (64...RTPLimits.maxPayloadBytes).contains(maxPayloadBytes), "packet payloads have 64 to 1,120 bytes")
         guard frame.payload.count <= RTPLimits.maxFrameBytes else { throw .overLimit }
         var fragments: [PayloadFragment] = []
         fragments.reserveCapacity(frame.payload.count / maxPayloadBytes + 4)

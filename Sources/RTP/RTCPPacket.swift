@@ -46,7 +46,8 @@ package struct RTCPPacket: ~Escapable {
     }
 }
 
-/// Walks the packets of a compound RTCP datagram (RFC 3550 section 6.1). A single feedback packet alone is fine (RFC 5506).
+/// Walks the packets of a compound RTCP datagram (RFC 3550 section 6.1). A single feedback packet alone is fine (RFC
+/// 5506).
 package struct RTCPReader: ~Escapable {
     private let datagram: RawSpan
     private var offset = 0

@@ -2,8 +2,8 @@ package import Bytes
 
 /// Bounds for everything that a peer can name, and the sizes that the send path is built on.
 package enum RTPLimits {
-    /// Largest datagram that is written here, before SRTP adds its tag. WebRTC stacks keep datagrams near 1,200 bytes so that
-    /// they pass tunnels without fragmentation.
+    /// Largest datagram that is written here, before SRTP adds its tag. WebRTC stacks keep datagrams near 1,200 bytes
+    /// so that they pass tunnels without fragmentation.
     package static let maxDatagramBytes = 1_232
     /// Largest payload of one packet: prefix and frame bytes. 12 bytes of header, up to 60 of extensions, the 2 of
     /// RFC 4588 and 16 of an SRTP tag still fit into 1,210; with the short ids that are usual, into 1,180.
@@ -36,7 +36,8 @@ package enum RTPLimits {
     package static let minResendInterval = Interval.milliseconds(20)
     /// … and at the latest after this, whatever the round trip was measured to be.
     package static let maxResendInterval = Interval.milliseconds(200)
-    /// Time between sender reports of one source. RFC 3550 allows less often; receivers need them to align tracks and layers.
+    /// Time between sender reports of one source. RFC 3550 allows less often; receivers need them to align tracks and
+    /// layers.
     package static let senderReportInterval = Interval.seconds(1)
     /// A source that sent nothing for so long stops reporting (RFC 3550 section 6.4: two intervals make it a receiver).
     package static let senderIdleTime = Interval.seconds(2)

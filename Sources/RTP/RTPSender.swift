@@ -1,12 +1,13 @@
 package import Bytes
 import Media
 
-/// Everything that one peer is sent by RTP and RTCP: its streams behind one pacer, retransmissions, sender reports, and what
-/// the peer's RTCP asks for. Encryption, sockets and the wish for a bitrate are the caller's.
+/// Everything that one peer is sent by RTP and RTCP: its streams behind one pacer, retransmissions, sender reports,
+/// and what the peer's RTCP asks for. Encryption, sockets and the wish for a bitrate are the caller's.
 ///
-/// Verbs: `send` queues a frame; `receiveControl` takes decrypted RTCP; `advance(to:)` lets time pass. After each of them the
-/// caller drains `pollTransmit`, then `pollEvent`, then reads `nextDeadline`. One datagram is written per `pollTransmit`, so
-/// that it costs one packet's memory however many wait. Nothing is allocated for packets once the streams exist.
+/// Verbs: `send` queues a frame; `receiveControl` takes decrypted RTCP; `advance(to:)` lets time pass. After each of
+/// them the caller drains `pollTransmit`, then `pollEvent`, then reads `nextDeadline`. One datagram is written per
+/// `pollTransmit`, so that it costs one packet's memory however many wait. Nothing is allocated for packets once the
+/// streams exist.
 ///
 /// RFC 3550, 4585, 5104, 4588, 3611, 8285.
 package struct RTPSender: ~Copyable {
@@ -17,8 +18,8 @@ package struct RTPSender: ~Copyable {
     }
 
     package enum Event: Hashable, Sendable {
-        /// The peer lost a picture, or the stream has to begin with a key frame. Several requests make one event; how often an
-        /// encoder obeys is the caller's choice.
+        /// The peer lost a picture, or the stream has to begin with a key frame. Several requests make one event; how
+        /// often an encoder obeys is the caller's choice.
         case keyFrameRequested(stream: Int)
         /// The peer's own estimate (REMB), bits a second.
         case bitrateLimited(UInt64)
@@ -48,8 +49,8 @@ package struct RTPSender: ~Copyable {
     /// Smoothed over report blocks of all streams.
     package private(set) var roundTrip: Interval?
 
-    /// `cname` is the same for all streams of the peer and tells nothing (RFC 7022). `targetBitrate`, bits a second, is that of
-    /// all video encoders together.
+    /// `cname` is the same for all streams of the peer and tells nothing (RFC 7022). `targetBitrate`, bits a second,
+    /// is that of all video encoders together.
     package init(clock: NTPClock, cname: InlineBytes, targetBitrate: Int, firstTransportSequence: UInt16 = 0) {
         self.clock = clock
         self.cname = cname
@@ -113,7 +114,8 @@ package struct RTPSender: ~Copyable {
 
     /// Writes the next datagram and says what it is; nil when nothing may leave before `nextDeadline`.
     ///
-    /// `output` must have room for `RTPLimits.maxDatagramBytes`; what SRTP adds comes on top.
+    /// `output` must have room for `RTPLimits.maxDatagramBytes`; what SRTP adds comes on top. Packets are appended, but
+    /// SRTP protects a span from its start, so that the caller hands in an empty one each time.
     package mutating func pollTransmit(into output: inout OutputRawSpan, at now: Monotonic) -> Transmit? {
         precondition(output.freeCapacity >= RTPLimits.maxDatagramBytes, "no room for a datagram")
         if let due = controlDueAt, due <= now, writeControl(into: &output, at: now) { return .control }

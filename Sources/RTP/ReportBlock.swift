@@ -20,7 +20,8 @@ package struct ReportBlock: Hashable, Sendable {
     package var delaySinceSenderReport: UInt32
 
     package init(
-        ssrc: UInt32, fractionLost: UInt8 = 0, cumulativeLost: Int32 = 0, highestSequence: UInt32 = 0, jitter: UInt32 = 0,
+        ssrc: UInt32, fractionLost: UInt8 = 0, cumulativeLost: Int32 = 0, highestSequence: UInt32 = 0,
+        jitter: UInt32 = 0,
         lastSenderReport: UInt32 = 0, delaySinceSenderReport: UInt32 = 0
     ) {
         self.ssrc = ssrc

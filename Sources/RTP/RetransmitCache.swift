@@ -1,7 +1,7 @@
 package import Bytes
 
-/// What was sent on one SSRC lately, as references into shared frames: a packet that is asked for is written anew from them.
-/// Sequence numbers follow each other without gaps. Never allocates after it was made.
+/// What was sent on one SSRC lately, as references into shared frames: a packet that is asked for is written anew
+/// from them. Sequence numbers follow each other without gaps. Never allocates after it was made.
 package struct RetransmitCache: Sendable {
     package struct Entry: Sendable {
         package let frame: PacketizedFrame
@@ -66,7 +66,9 @@ package struct RetransmitCache: Sendable {
 
     /// Lets go of frames that are too old to be asked for.
     package mutating func expire(at now: Monotonic) {
-        while count > 0, let entry = slots[slot(oldest)], entry.sentAt + RTPLimits.retransmitAge < now { removeOldest() }
+        while count > 0, let entry = slots[slot(oldest)], entry.sentAt + RTPLimits.retransmitAge < now {
+            removeOldest()
+        }
     }
 
     private mutating func removeOldest() {

@@ -1,11 +1,11 @@
 package import Bytes
 package import Media
 
-/// One source of one track to one peer: numbers its packets, writes them, keeps what can be asked for again, and knows what
-/// its reports must say.
+/// One source of one track to one peer: numbers its packets, writes them, keeps what can be asked for again, and
+/// knows what its reports must say.
 ///
-/// The media timeline is the process's monotonic clock: a frame shown at nanosecond t has RTP time offset + ticks(t), so that
-/// all tracks and layers share one clock and a sender report needs nothing but the present time.
+/// The media timeline is the process's monotonic clock: a frame shown at nanosecond t has RTP time offset + ticks(t),
+/// so that all tracks and layers share one clock and a sender report needs nothing but the present time.
 package struct SendStream: Sendable {
     /// RFC 4588, SSRC multiplexing.
     package struct Retransmission: Hashable, Sendable {
@@ -112,8 +112,8 @@ package struct SendStream: Sendable {
             packetCount: UInt32(truncatingIfNeeded: packets), octetCount: UInt32(truncatingIfNeeded: octets))
     }
 
-    /// Writes the next packet, gives it the next sequence number and remembers it. `transportSequence` is written when the
-    /// extension has an id.
+    /// Writes the next packet, gives it the next sequence number and remembers it. `transportSequence` is written
+    /// when the extension has an id.
     package mutating func write(
         _ frame: PacketizedFrame, fragment index: Int, timestamp: UInt32, transportSequence: UInt16, at now: Monotonic,
         clock: NTPClock, into output: inout OutputRawSpan

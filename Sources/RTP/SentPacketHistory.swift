@@ -41,8 +41,8 @@ package struct SentPacketHistory: Sendable {
         nextSequence &+= 1
     }
 
-    /// Appends the packets that a feedback is about to `outcomes`, in sequence order. An arrival is reported once; packets
-    /// that are unknown or too old are left out.
+    /// Appends the packets that a feedback is about to `outcomes`, in sequence order. An arrival is reported once;
+    /// packets that are unknown or too old are left out.
     package mutating func match(_ packet: borrowing RTCPPacket, into outcomes: inout [Outcome]) throws(RTPError) {
         var reader = try TransportFeedbackReader(packet)
         while let status = reader.next() {

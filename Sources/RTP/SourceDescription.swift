@@ -27,13 +27,15 @@ package enum Goodbye {
     /// Appends a BYE for at most 31 sources, without a reason.
     package static func write(ssrcs: [UInt32], into output: inout OutputRawSpan) {
         RTCPPacket.writeHeader(
-            type: RTCPType.goodbye, count: UInt8(truncatingIfNeeded: ssrcs.count), bodyBytes: ssrcs.count * 4, into: &output)
+            type: RTCPType.goodbye, count: UInt8(truncatingIfNeeded: ssrcs.count), bodyBytes: ssrcs.count * 4,
+            into: &output)
         for ssrc in ssrcs { output.append(bigEndian: ssrc) }
     }
 }
 
 extension RTCPPacket {
-    /// The canonical names of an SDES packet, each with its source; other items are passed over. The name is lent as a view.
+    /// The canonical names of an SDES packet, each with its source; other items are passed over. The name is lent as
+    /// a view.
     package func forEachCanonicalName(_ visit: (_ ssrc: UInt32, _ cname: RawSpan) -> Void) throws(RTPError) {
         guard type == RTCPType.sourceDescription else { throw malformed }
         var offset = 0

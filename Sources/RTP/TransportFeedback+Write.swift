@@ -2,10 +2,11 @@ import Bytes
 
 /// Makes transport-wide feedback from arrivals.
 package enum TransportFeedback {
-    /// Appends one feedback packet about the packets from `baseSequence` on and returns how many of `arrivals` it covers: those
-    /// from the start whose deltas can be coded and that fit into `maxBytes`.
+    /// Appends one feedback packet about the packets from `baseSequence` on and returns how many of `arrivals` it
+    /// covers: those from the start whose deltas can be coded and that fit into `maxBytes`.
     ///
-    /// `arrivals` are in 250 µs on one clock of the receiver; nil marks a packet that did not come. The first must have come.
+    /// `arrivals` are in 250 µs on one clock of the receiver; nil marks a packet that did not come. The first must
+    /// have come.
     package static func write(
         sender: UInt32, media: UInt32, baseSequence: UInt16, feedbackCount: UInt8, arrivals: [Int64?], maxBytes: Int,
         into output: inout OutputRawSpan
@@ -55,8 +56,8 @@ package enum TransportFeedback {
         return symbols.count
     }
 
-    /// Run lengths where seven or more symbols are equal, otherwise vectors: of one-bit symbols while no large delta is among
-    /// the next fourteen.
+    /// Run lengths where seven or more symbols are equal, otherwise vectors: of one-bit symbols while no large delta
+    /// is among the next fourteen.
     private static func chunks(of symbols: [UInt8]) -> [UInt16] {
         var chunks: [UInt16] = []
         var rest = symbols[...]

@@ -1,14 +1,15 @@
 import Bytes
 
-/// Transport-wide congestion control feedback (draft-holmer-rmcat-transport-wide-cc-extensions-01 section 3.1), as a walk
-/// over the packets that it covers.
+/// Transport-wide congestion control feedback (draft-holmer-rmcat-transport-wide-cc-extensions-01 section 3.1), as a
+/// walk over the packets that it covers.
 ///
 /// Making one checks all chunks and that the receive deltas fit; the walk itself then cannot fail.
 package struct TransportFeedbackReader: ~Escapable {
     /// One packet's fate.
     package struct Status: Hashable, Sendable {
         package var sequenceNumber: UInt16
-        /// When it arrived, in 250 µs on the receiver's clock, which wraps with the 24-bit reference time; nil when lost.
+        /// When it arrived, in 250 µs on the receiver's clock, which wraps with the 24-bit reference time; nil when
+        /// lost.
         package var arrival: Int64?
 
         package init(sequenceNumber: UInt16, arrival: Int64?) {
@@ -70,8 +71,8 @@ package struct TransportFeedbackReader: ~Escapable {
     }
 }
 
-/// Hands out the two-bit symbols of packet status chunks one by one: run lengths and both kinds of vectors. A symbol is also
-/// the size of its receive delta in bytes; 3 is reserved.
+/// Hands out the two-bit symbols of packet status chunks one by one: run lengths and both kinds of vectors. A symbol
+/// is also the size of its receive delta in bytes; 3 is reserved.
 private struct ChunkCursor {
     /// Behind the feedback's fixed part.
     private(set) var offset = 16

@@ -1,7 +1,7 @@
 package import Bytes
 
-/// Packets into VP8 frames (RFC 7741). A frame that misses a packet is dropped whole; a frame ends with the marker, or with
-/// the start of the next when nothing was lost in between. Packets come in sequence order.
+/// Packets into VP8 frames (RFC 7741). A frame that misses a packet is dropped whole; a frame ends with the marker,
+/// or with the start of the next when nothing was lost in between. Packets come in sequence order.
 package struct VP8Depacketizer: ~Copyable {
     private var assembly: FrameAssembly
     private var finished: DepacketizedFrame?
@@ -60,7 +60,9 @@ package struct OpusDepacketizer: ~Copyable {
     }
 
     /// Nil for late packets and empty payloads, which senders use as padding.
-    package mutating func receive(_ payload: RawSpan, _ packet: DepacketizerInput) throws(RTPError) -> DepacketizedFrame? {
+    package mutating func receive(_ payload: RawSpan, _ packet: DepacketizerInput) throws(RTPError)
+        -> DepacketizedFrame?
+    {
         guard assembly.follow(packet.sequenceNumber) != .late, payload.byteCount > 0 else { return nil }
         assembly.begin(timestamp: packet.timestamp)
         assembly.isKey = true

@@ -1,7 +1,7 @@
 import Bytes
 
-/// The 15-bit number of a VP8 picture (RFC 7741 section 4.2). Whoever encodes keeps one and counts it on with every frame, so
-/// that all viewers of an encoder share its packets.
+/// The 15-bit number of a VP8 picture (RFC 7741 section 4.2). Whoever encodes keeps one and counts it on with every
+/// frame, so that all viewers of an encoder share its packets.
 package struct VP8PictureID: Hashable, Sendable {
     package private(set) var value: UInt16
 
@@ -42,7 +42,8 @@ package struct VP8Descriptor: Hashable, Sendable {
                 let extensions = try reader.readUInt8()
                 if extensions & 0x80 != 0 {
                     let high = try reader.readUInt8()
-                    pictureID = high & 0x80 == 0 ? UInt16(high) : UInt16(high & 0x7F) << 8 | UInt16(try reader.readUInt8())
+                    pictureID =
+                        high & 0x80 == 0 ? UInt16(high) : UInt16(high & 0x7F) << 8 | UInt16(try reader.readUInt8())
                 }
                 if extensions & 0x40 != 0 { try reader.skip(1) }
                 // The T and K bits share one byte.

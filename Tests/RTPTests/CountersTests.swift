@@ -19,7 +19,9 @@ import Testing
         #expect(counter.unwrap(3) == 3)
     }
 
-    @Test("half of the range ahead counts as behind", arguments: [(32_767, 32_767), (32_768, -32_768)] as [(UInt16, Int64)])
+    @Test(
+        "half of the range ahead counts as behind",
+        arguments: [(32_767, 32_767), (32_768, -32_768)] as [(UInt16, Int64)])
     func half(value: UInt16, unwrapped: Int64) {
         var counter = SequenceCounter()
         _ = counter.unwrap(0)

@@ -70,9 +70,11 @@ import Testing
         #expect(found == [[2, 3], [5, 255]])
     }
 
-    @Test("bitrates survive with 18 significant bits", arguments: [
-        (0, 0), (1, 1), (262_143, 262_143), (262_144, 262_144), (1_000_001, 1_000_000), (.max, 0x3FFFF << 46),
-    ] as [(UInt64, UInt64)])
+    @Test(
+        "bitrates survive with 18 significant bits",
+        arguments: [
+            (0, 0), (1, 1), (262_143, 262_143), (262_144, 262_144), (1_000_001, 1_000_000), (.max, 0x3FFFF << 46),
+        ] as [(UInt64, UInt64)])
     func bitrate(bits: UInt64, expected: UInt64) throws {
         let bytes = written { Feedback.writeBitrate(sender: 1, bitsPerSecond: bits, ssrcs: [2, 3], into: &$0) }
         #expect(try readFirst(bytes) { packet throws(RTPError) in try packet.maximumBitrate() } == expected)
@@ -84,10 +86,12 @@ import Testing
         #expect(try readFirst(bytes) { packet throws(RTPError) in try packet.maximumBitrate() } == .max)
     }
 
-    @Test("REMB with fewer sources than announced is refused, another application message is none", arguments: [
-        ("8FCE0004 00000001 00000000 52454D42 01000001", true), ("8FCE0003 00000001 00000000 52454D42", true),
-        ("8FCE0003 00000001 00000000 52454D43", false), ("8FCE0002 00000001 00000000", false),
-    ])
+    @Test(
+        "REMB with fewer sources than announced is refused, another application message is none",
+        arguments: [
+            ("8FCE0004 00000001 00000000 52454D42 01000001", true), ("8FCE0003 00000001 00000000 52454D42", true),
+            ("8FCE0003 00000001 00000000 52454D43", false), ("8FCE0002 00000001 00000000", false),
+        ])
     func malformedBitrate(text: String, isMalformed: Bool) throws {
         let bytes = hex(text)
         func parse() throws(RTPError) -> UInt64? {
@@ -132,10 +136,12 @@ import Testing
         #expect(try parse(bytes).1 == NTPTime(rawValue: 1))
     }
 
-    @Test("blocks that leave the packet or have a wrong size are refused", arguments: [
-        "80CF0000", "80CF0002 00000009 04000001", "80CF0003 00000009 04000001 00000000",
-        "80CF0003 00000009 05000001 00000000", "80CF0002 00000009 0400FFFF",
-    ])
+    @Test(
+        "blocks that leave the packet or have a wrong size are refused",
+        arguments: [
+            "80CF0000", "80CF0002 00000009 04000001", "80CF0003 00000009 04000001 00000000",
+            "80CF0003 00000009 05000001 00000000", "80CF0002 00000009 0400FFFF",
+        ])
     func malformed(text: String) {
         let bytes = hex(text)
         #expect(throws: RTPError.badControlPacket(type: 207)) { try parse(bytes) }

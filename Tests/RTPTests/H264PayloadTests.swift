@@ -89,7 +89,9 @@ import Testing
         for packet in packets {
             let place = DepacketizerInput(
                 sequenceNumber: packet.sequence, timestamp: packet.timestamp, marker: packet.marker)
-            do throws(RTPError) { try depacketizer.receive(packet.payload.rawSpan, place) } catch { errors.append(error) }
+            do throws(RTPError) { try depacketizer.receive(packet.payload.rawSpan, place) } catch {
+                errors.append(error)
+            }
             while let frame = depacketizer.pollFrame() { frames.append(frame) }
         }
         return (frames, errors)
@@ -160,20 +162,24 @@ import Testing
     @Test("late and repeated packets are passed over")
     func late() {
         let result = unpack([
-            Packet(payload: [0x41, 0x80], sequence: 0, timestamp: 1), Packet(payload: [0x41, 0x80], sequence: 0, timestamp: 1),
+            Packet(payload: [0x41, 0x80], sequence: 0, timestamp: 1),
+            Packet(payload: [0x41, 0x80], sequence: 0, timestamp: 1),
             Packet(payload: [0x41, 9], sequence: 65_535, timestamp: 0, marker: true),
             Packet(payload: [0x41, 2], sequence: 1, timestamp: 1, marker: true),
         ])
         #expect(result.frames.map { $0.payload.copied() } == [annexB([[0x41, 0x80], [0x41, 2]])])
     }
 
-    @Test("malformed payloads cost the access unit and no more", arguments: [
-        [], [0x00], [0x18, 0], [0x18, 0, 0], [0x18, 0, 5, 0x41, 1], [0x19, 1, 2], [0x1D, 0x85, 1], [0x1F],
-        [0x7C, 0x85], [0x7C, 0x45, 1], [0x7C, 0xC5, 1], [0x7C, 0x05, 1],
-    ] as [[UInt8]])
+    @Test(
+        "malformed payloads cost the access unit and no more",
+        arguments: [
+            [], [0x00], [0x18, 0], [0x18, 0, 0], [0x18, 0, 5, 0x41, 1], [0x19, 1, 2], [0x1D, 0x85, 1], [0x1F],
+            [0x7C, 0x85], [0x7C, 0x45, 1], [0x7C, 0xC5, 1], [0x7C, 0x05, 1],
+        ] as [[UInt8]])
     func malformed(payload: [UInt8]) {
         let result = unpack([
-            Packet(payload: [0x41, 0x80], sequence: 1, timestamp: 1), Packet(payload: payload, sequence: 2, timestamp: 1),
+            Packet(payload: [0x41, 0x80], sequence: 1, timestamp: 1),
+            Packet(payload: payload, sequence: 2, timestamp: 1),
             Packet(payload: [0x41, 1], sequence: 3, timestamp: 1, marker: true),
             Packet(payload: [0x65, 0x80], sequence: 4, timestamp: 2, marker: true),
         ])
@@ -182,12 +188,15 @@ import Testing
         #expect(result.frames.map(\.followsLoss) == [true])
     }
 
-    @Test("a fragmented unit is not mixed with others", arguments: [
-        [0x41, 1], [0x18, 0, 1, 0x41], [0x7C, 0x85, 1],
-    ] as [[UInt8]])
+    @Test(
+        "a fragmented unit is not mixed with others",
+        arguments: [
+            [0x41, 1], [0x18, 0, 1, 0x41], [0x7C, 0x85, 1],
+        ] as [[UInt8]])
     func interruptedFragment(payload: [UInt8]) {
         let result = unpack([
-            Packet(payload: [0x7C, 0x85, 0x80], sequence: 1, timestamp: 1), Packet(payload: payload, sequence: 2, timestamp: 1, marker: true),
+            Packet(payload: [0x7C, 0x85, 0x80], sequence: 1, timestamp: 1),
+            Packet(payload: payload, sequence: 2, timestamp: 1, marker: true),
         ])
         #expect(result.errors == [.badPayload])
         #expect(result.frames.isEmpty)
@@ -201,7 +210,9 @@ import Testing
 
     @Test("a frame of the largest size passes, one byte more does not")
     func limit() {
-        func frame(_ count: Int) -> [Packet] { [Packet(payload: nalUnit(0x41, count: count), sequence: 1, marker: true)] }
+        func frame(_ count: Int) -> [Packet] {
+            [Packet(payload: nalUnit(0x41, count: count), sequence: 1, marker: true)]
+        }
         #expect(unpack(frame(60), maxFrameBytes: 64).frames.count == 1)
         let over = unpack(frame(61), maxFrameBytes: 64)
         #expect(over.frames.isEmpty && over.errors == [.overLimit])

@@ -56,8 +56,12 @@ import Testing
     @Test("a block of another profile has no elements")
     func otherProfile() throws { #expect(try elements(packet("ABAC", "10AA 0000")).isEmpty) }
 
-    @Test("an element that leaves its block is refused", arguments: [("BEDE", "00 0000 10"), ("BEDE", "10AA 2FBB"),
-        ("1000", "000000 01"), ("1000", "0102 AAAA 0201 BB 03"), ("1000", "01FF AABB")])
+    @Test(
+        "an element that leaves its block is refused",
+        arguments: [
+            ("BEDE", "00 0000 10"), ("BEDE", "10AA 2FBB"),
+            ("1000", "000000 01"), ("1000", "0102 AAAA 0201 BB 03"), ("1000", "01FF AABB"),
+        ])
     func overrun(profile: String, block: String) {
         let bytes = packet(profile, block)
         #expect(throws: RTPError.self) { try elements(bytes) }

@@ -68,7 +68,9 @@ private final class PacerBench {
         }
     }
 
-    @Test("a large key frame starts with the burst, is spread out, and is gone within the drain time", arguments: [100, 200, 400])
+    @Test(
+        "a large key frame starts with the burst, is spread out, and is gone within the drain time",
+        arguments: [100, 200, 400])
     func keyFrame(packets: Int) throws {
         let bench = PacerBench(targetBitrate: 3_000_000)
         #expect(bench.enqueue(try pictures(packets: packets, isKey: true), at: .zero))

@@ -27,7 +27,9 @@ private func blocks(_ bytes: [UInt8]) throws(RTPError) -> [ReportBlock] {
         #expect(try walk(bytes) == [[201, 0, 4], [203, 1, 4], [255, 0, 0]])
     }
 
-    @Test("padding is cut off, and must be whole words inside its packet", arguments: [0, 1, 3, 4, 8, 12, 16, 255] as [UInt8])
+    @Test(
+        "padding is cut off, and must be whole words inside its packet",
+        arguments: [0, 1, 3, 4, 8, 12, 16, 255] as [UInt8])
     func padding(count: UInt8) throws {
         let bytes = hex("A0C90003 00000001 00000000 000000") + [count]
         if count == 4 || count == 8 || count == 12 {
@@ -167,9 +169,12 @@ private func blocks(_ bytes: [UInt8]) throws(RTPError) -> [ReportBlock] {
         #expect(try names(bytes) == [1: "ab", 2: "c"])
     }
 
-    @Test("items that leave the packet are refused", arguments: [
-        "81CA0000", "81CA0001 00000001", "81CA0002 00000001 01036162", "81CA0002 00000001 01026162", "82CA0002 00000001 00000000",
-    ])
+    @Test(
+        "items that leave the packet are refused",
+        arguments: [
+            "81CA0000", "81CA0001 00000001", "81CA0002 00000001 01036162", "81CA0002 00000001 01026162",
+            "82CA0002 00000001 00000000",
+        ])
     func malformed(text: String) {
         let bytes = hex(text)
         #expect(throws: RTPError.badControlPacket(type: 202)) { try names(bytes) }

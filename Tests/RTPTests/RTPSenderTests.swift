@@ -33,7 +33,9 @@ private final class Bench {
         sender.send(frame, on: stream, at: now)
     }
 
-    func receive(_ bytes: [UInt8], at now: Monotonic) throws(RTPError) { try sender.receiveControl(bytes.rawSpan, at: now) }
+    func receive(_ bytes: [UInt8], at now: Monotonic) throws(RTPError) {
+        try sender.receiveControl(bytes.rawSpan, at: now)
+    }
 
     func statistics(of stream: Int) -> SendStream.Statistics { sender.statistics(of: stream) }
 
@@ -292,7 +294,8 @@ private final class Bench {
         _ = bench.drain(at: .ms(5))
         let bytes = written {
             _ = TransportFeedback.write(
-                sender: 1, media: 101, baseSequence: 0, feedbackCount: 0, arrivals: [4, nil, 12], maxBytes: 1_200, into: &$0)
+                sender: 1, media: 101, baseSequence: 0, feedbackCount: 0, arrivals: [4, nil, 12], maxBytes: 1_200,
+                into: &$0)
         }
         try bench.receive(bytes, at: .ms(60))
         #expect(bench.events() == [.feedbackReceived])
@@ -318,7 +321,9 @@ private final class Bench {
 }
 
 @Suite struct LossRecoveryTests {
-    @Test("with 10 % loss and retransmission every frame arrives whole, in order", arguments: [1, 2, 3] as [UInt64], [true, false])
+    @Test(
+        "with 10 % loss and retransmission every frame arrives whole, in order", arguments: [1, 2, 3] as [UInt64],
+        [true, false])
     func recovery(seed: UInt64, retransmission: Bool) throws {
         let bench = Bench(retransmission: retransmission)
         var random = SeededGenerator(seed: seed)

@@ -11,7 +11,8 @@ import Testing
         var cache = RetransmitCache(capacity: capacity)
         for number in numbers {
             cache.append(
-                frame, fragment: number % 3, sequenceNumber: UInt16(truncatingIfNeeded: number), timestamp: UInt32(number), at: now)
+                frame, fragment: number % 3, sequenceNumber: UInt16(truncatingIfNeeded: number),
+                timestamp: UInt32(number), at: now)
         }
         return cache
     }

@@ -27,7 +27,8 @@ extension SendStream {
             return try ParsedPacket(
                 written {
                     write(
-                        frame, fragment: index, timestamp: stamp, transportSequence: 77, at: now, clock: clock, into: &$0)
+                        frame, fragment: index, timestamp: stamp, transportSequence: 77, at: now, clock: clock,
+                        into: &$0)
                 }, map: configuration.extensions)
         }
     }
@@ -101,7 +102,8 @@ extension SendStream {
     func captureTime() throws {
         var stream = SendStream(videoConfiguration())
         func times(pts: Int64, at now: Int64) throws -> [NTPTime?] {
-            try stream.writeAll(try pictures(packets: 2, pts: pts * 1_000_000), at: .ms(now)).map(\.extensions.absoluteCaptureTime)
+            try stream.writeAll(try pictures(packets: 2, pts: pts * 1_000_000), at: .ms(now)).map(
+                \.extensions.absoluteCaptureTime)
         }
         #expect(try times(pts: 100, at: 150) == [clock.time(at: .ms(100)), nil])
         #expect(try times(pts: 1_099, at: 1_149) == [nil, nil])
@@ -112,7 +114,9 @@ extension SendStream {
     func playoutDelay() throws {
         var stream = SendStream(videoConfiguration())
         func delays(isKey: Bool) throws -> [Bool] {
-            try stream.writeAll(try pictures(packets: 2, isKey: isKey), at: .zero).map { $0.extensions.playoutDelay != nil }
+            try stream.writeAll(try pictures(packets: 2, isKey: isKey), at: .zero).map {
+                $0.extensions.playoutDelay != nil
+            }
         }
         #expect(try delays(isKey: false) == [true, false])
         stream.receive(ReportBlock(ssrc: 0xAAAA), arrival: clock.time(at: .zero), at: .zero)

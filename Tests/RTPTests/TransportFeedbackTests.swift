@@ -16,7 +16,8 @@ import Testing
     }
 
     private func feedback(base: UInt16, count: UInt16, reference: String = "000001", _ rest: String) -> [UInt8] {
-        var body = hex("00000001 00000002") + [UInt8(base >> 8), UInt8(base & 0xFF), UInt8(count >> 8), UInt8(count & 0xFF)]
+        var body =
+            hex("00000001 00000002") + [UInt8(base >> 8), UInt8(base & 0xFF), UInt8(count >> 8), UInt8(count & 0xFF)]
         body += hex(reference) + [7] + hex(rest)
         body += [UInt8](repeating: 0, count: (4 - body.count % 4) % 4)
         return [0x8F, 205, 0, UInt8(body.count / 4)] + body
@@ -26,10 +27,11 @@ import Testing
     func runLength() throws {
         // Three small deltas of 1, 2 and 255 ticks after 64 ms.
         let found = try statuses(feedback(base: 65_535, count: 3, "2003 0102FF"))
-        #expect(found == [
-            Status(sequenceNumber: 65_535, arrival: 257), Status(sequenceNumber: 0, arrival: 259),
-            Status(sequenceNumber: 1, arrival: 514),
-        ])
+        #expect(
+            found == [
+                Status(sequenceNumber: 65_535, arrival: 257), Status(sequenceNumber: 0, arrival: 259),
+                Status(sequenceNumber: 1, arrival: 514),
+            ])
     }
 
     @Test("a one-bit vector has fourteen symbols, the first in the highest bit")
@@ -60,9 +62,12 @@ import Testing
         #expect(try statuses(feedback(base: 0, count: 0, "")).isEmpty)
     }
 
-    @Test("missing chunks, missing deltas and reserved symbols are refused", arguments: [
-        (1, ""), (15, "BFFF 01010101"), (8, "2008 01020304"), (1, "6001 0000"), (7, "FFFF 00000000000000"), (3, "0000 0000"),
-    ] as [(UInt16, String)])
+    @Test(
+        "missing chunks, missing deltas and reserved symbols are refused",
+        arguments: [
+            (1, ""), (15, "BFFF 01010101"), (8, "2008 01020304"), (1, "6001 0000"), (7, "FFFF 00000000000000"),
+            (3, "0000 0000"),
+        ] as [(UInt16, String)])
     func malformed(count: UInt16, rest: String) {
         let bytes = feedback(base: 0, count: count, rest)
         #expect(throws: RTPError.badControlPacket(type: 205)) { try statuses(bytes) }
@@ -97,7 +102,8 @@ import Testing
         var covered = 0
         let bytes = written {
             covered = TransportFeedback.write(
-                sender: 1, media: 2, baseSequence: 65_500, feedbackCount: 3, arrivals: arrivals, maxBytes: 1_200, into: &$0)
+                sender: 1, media: 2, baseSequence: 65_500, feedbackCount: 3, arrivals: arrivals, maxBytes: 1_200,
+                into: &$0)
         }
         #expect(covered == arrivals.count && bytes.count <= 1_200)
         let found = try statuses(bytes)
@@ -110,13 +116,15 @@ import Testing
         var covered = 0
         let jump = written {
             covered = TransportFeedback.write(
-                sender: 1, media: 2, baseSequence: 0, feedbackCount: 0, arrivals: [0, nil, 40_000], maxBytes: 1_200, into: &$0)
+                sender: 1, media: 2, baseSequence: 0, feedbackCount: 0, arrivals: [0, nil, 40_000], maxBytes: 1_200,
+                into: &$0)
         }
         #expect(covered == 2)
         #expect(try statuses(jump).map(\.arrival) == [0, nil])
         let short = written {
             covered = TransportFeedback.write(
-                sender: 1, media: 2, baseSequence: 0, feedbackCount: 0, arrivals: Array(0..<500), maxBytes: 100, into: &$0)
+                sender: 1, media: 2, baseSequence: 0, feedbackCount: 0, arrivals: Array(0..<500), maxBytes: 100,
+                into: &$0)
         }
         #expect(short.count <= 100 && covered > 50)
         #expect(try statuses(short).map(\.arrival) == (0..<covered).map { Int64($0) })
@@ -124,10 +132,13 @@ import Testing
 }
 
 @Suite struct SentPacketHistoryTests {
-    private func match(_ history: inout SentPacketHistory, base: UInt16, _ arrivals: [Int64?]) throws -> [SentPacketHistory.Outcome] {
+    private func match(_ history: inout SentPacketHistory, base: UInt16, _ arrivals: [Int64?]) throws
+        -> [SentPacketHistory.Outcome]
+    {
         let bytes = written {
             _ = TransportFeedback.write(
-                sender: 1, media: 2, baseSequence: base, feedbackCount: 0, arrivals: arrivals, maxBytes: 1_200, into: &$0)
+                sender: 1, media: 2, baseSequence: base, feedbackCount: 0, arrivals: arrivals, maxBytes: 1_200,
+                into: &$0)
         }
         var reader = RTCPReader(bytes.rawSpan)
         var outcomes: [SentPacketHistory.Outcome] = []

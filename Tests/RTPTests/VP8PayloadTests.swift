@@ -12,10 +12,12 @@ import Testing
         #expect(!descriptor.startsFrame)
     }
 
-    @Test("each extension has its own size", arguments: [
-        ("9000", 2, nil, nil), ("908011", 3, 0x11, nil), ("9080 9234", 4, 0x1234, nil), ("9040FF", 3, nil, nil),
-        ("9020C0", 3, nil, 3), ("9010FF", 3, nil, nil), ("90F0 8001 05 7F", 6, 1, 1),
-    ] as [(String, Int, UInt16?, UInt8?)])
+    @Test(
+        "each extension has its own size",
+        arguments: [
+            ("9000", 2, nil, nil), ("908011", 3, 0x11, nil), ("9080 9234", 4, 0x1234, nil), ("9040FF", 3, nil, nil),
+            ("9020C0", 3, nil, 3), ("9010FF", 3, nil, nil), ("90F0 8001 05 7F", 6, 1, 1),
+        ] as [(String, Int, UInt16?, UInt8?)])
     func extensions(text: String, count: Int, pictureID: UInt16?, layer: UInt8?) throws {
         let bytes = hex(text)
         let descriptor = try VP8Descriptor(parsing: bytes.rawSpan)
@@ -60,7 +62,9 @@ import Testing
         for packet in packets {
             let place = DepacketizerInput(
                 sequenceNumber: packet.sequence, timestamp: packet.timestamp, marker: packet.marker)
-            do throws(RTPError) { try depacketizer.receive(packet.payload.rawSpan, place) } catch { errors.append(error) }
+            do throws(RTPError) { try depacketizer.receive(packet.payload.rawSpan, place) } catch {
+                errors.append(error)
+            }
             while let frame = depacketizer.pollFrame() { frames.append(frame) }
         }
         return (frames, errors)
@@ -97,7 +101,9 @@ import Testing
         #expect(result.frames.map { $0.payload.copied() } == [[1], [2]])
     }
 
-    @Test("a payload without a descriptor or without data is refused", arguments: [[], [0x90], [0x10], [0x90, 0x80, 1]] as [[UInt8]])
+    @Test(
+        "a payload without a descriptor or without data is refused",
+        arguments: [[], [0x90], [0x10], [0x90, 0x80, 1]] as [[UInt8]])
     func malformed(payload: [UInt8]) {
         let result = unpack([(payload, 1, 1, true), ([0x10, 2], 2, 2, true)])
         #expect(result.errors.count == 1)
