@@ -13,7 +13,7 @@ package struct Certificate: Sendable {
     private static let lifetimeDays: Int64 = 365
 
     /// Makes a P-256 key and signs a certificate with itself, valid from a day before `unixSeconds` (clocks differ) for a year.
-    /// Costs about 0.1 ms; key and serial number come from OpenSSL's generator.
+    /// Costs less than 1 ms; key and serial number come from OpenSSL's generator.
     package static func selfSigned(
         commonName: String = "ingress", unixSeconds: Int64
     ) throws(DTLSError) -> Certificate {

@@ -50,7 +50,6 @@ enum TLSSettings {
     static func apply(to context: SharedHandle) throws(DTLSError) {
         shim_SSL_CTX_set_house_options(context.raw)
         shim_SSL_CTX_disable_session_cache(context.raw)
-        shim_SSL_CTX_release_idle_buffers(context.raw)
         try check(SSL_CTX_set_num_tickets(context.raw, 0))
         try check(SSL_CTX_set_cipher_list(context.raw, ciphers))
         try check(shim_SSL_CTX_set1_groups_list(context.raw, groups))

@@ -24,6 +24,13 @@ package enum HMAC {
         append(EVP_sha1(), key, message, sha1Bytes, to: &output)
     }
 
+    /// As ICE wants it; allocates nothing of ours.
+    package static func sha1Tag(key: [UInt8], _ message: RawSpan) -> [20 of UInt8] {
+        var tag = [20 of UInt8](repeating: 0)
+        withUnsafeMutableBytes(of: &tag) { compute(EVP_sha1(), key.rawSpan, message, sha1Bytes, $0) }
+        return tag
+    }
+
     /// 32 bytes.
     package static func sha256(key: [UInt8], _ message: [UInt8]) -> [UInt8] {
         sha256(key: key.rawSpan, message.rawSpan)

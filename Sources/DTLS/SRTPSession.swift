@@ -113,7 +113,8 @@ extension SRTPSession {
     /// An idle session that lives as long as the process. Where libsrtp is built on NSS, NSS starts with the first session
     /// and stops with the last, and a start costs 3 ms; beside this one a session costs 0.05 ms.
     private static let anchor = try? SharedHandle(
-        taking: createSession(.sending, .aes128CMSHA1With80BitTag, [UInt8](repeating: 0, count: 30)), release: freeSession)
+        taking: createSession(.sending, .aes128CMSHA1With80BitTag, [UInt8](repeating: 0, count: 30)),
+        release: freeSession)
 
     private static func makeSession(
         _ direction: Direction, _ profile: SRTPProfile, _ key: [UInt8]

@@ -253,6 +253,27 @@ import Testing
         #expect(pair.client.drain() == [])
     }
 
+    @Test("a silent peer is given up after 12 retransmissions, and what waits to be sent stays bounded")
+    func silentPeer() throws {
+        // Timers below 15 ms count as due at once, so all retransmissions happen in one call.
+        let long = PEM.rsaCertificate + PEM.rsaCertificate + PEM.rsaCertificate
+        let context = try DTLSContext(certificate: Certificate(pem: long, key: PEM.rsaKey))
+        let pair = try DTLSPair(client: context, server: context, retransmitAfter: .microseconds(1))
+        #expect(throws: DTLSError.self) { try pair.client.start(at: DTLSPair.now) }
+        let hellos = pair.client.drain()
+        #expect(hellos.count == 13)
+        let hello = try #require(hellos.first)
+        #expect(throws: DTLSError.self) { try pair.server.receive(hello.rawSpan, at: DTLSPair.now) }
+        guard case .failed(.handshakeFailed(let cause)) = pair.server.state else {
+            Issue.record("the server should have failed, but is \(pair.server.state)")
+            return
+        }
+        #expect("\(cause)".contains("timeout"))
+        #expect(pair.server.drain().count == 32)
+        #expect(pair.server.droppedTransmits > 0)
+        #expect(pair.server.nextDeadline == nil)
+    }
+
     @Test("closing tells the peer", arguments: [DTLSRole.client, .server])
     func close(closer: DTLSRole) throws {
         let pair = try DTLSPair()

@@ -119,7 +119,7 @@ import Testing
     @Test("late packets are taken within a window of 1024 and once")
     func window() throws {
         let (sender, receiver) = try Self.pair()
-        let packets = (0..<1200).map { sender.protected(Self.packet(sequence: 60_000 &+ UInt16($0), ssrc: 1)) }
+        let packets = (0..<1200).map { sender.protected(Self.packet(sequence: 60_000 + UInt16($0), ssrc: 1)) }
         #expect(receiver.unprotected(packets[1199]).status == .ok)
         #expect(receiver.unprotected(packets[1199 - 1023]).status == .ok)
         #expect(receiver.unprotected(packets[1199 - 1023]).status == .replayed)
@@ -129,11 +129,11 @@ import Testing
     @Test("the sequence number wraps without loss of sync")
     func wrap() throws {
         let (sender, receiver) = try Self.pair()
-        for round in 0..<70_000 {
-            let plain = Self.packet(sequence: UInt16(truncatingIfNeeded: 60_000 + round), ssrc: 1)
+        for round in 0..<3000 {
+            let plain = Self.packet(sequence: UInt16(truncatingIfNeeded: 64_000 + round), ssrc: 1)
             let packet = sender.protected(plain)
-            // Half of the packets are lost, among them those around both wraps.
-            if round % 2 == 0 { #expect(receiver.unprotected(packet) == Received(.ok, plain)) }
+            // Every third packet is lost, and all around the wrap.
+            if round % 3 != 0, !(1500...1600).contains(round) { #expect(receiver.unprotected(packet) == Received(.ok, plain)) }
         }
     }
 
@@ -154,7 +154,8 @@ import Testing
         for ssrc in 0..<UInt32(SRTPSession.maximumStreams) {
             #expect(receiver.unprotected(sender.protected(Self.packet(sequence: 1, ssrc: ssrc))).status == .ok)
         }
-        #expect(receiver.unprotected(sender.protected(Self.packet(sequence: 1, ssrc: 99))) == Received(.tooManyStreams))
+        let another = sender.protected(Self.packet(sequence: 1, ssrc: 99))
+        #expect(receiver.unprotected(another) == Received(.tooManyStreams))
         #expect(receiver.unprotected(sender.protected(Self.packet(sequence: 2, ssrc: 3))).status == .ok)
     }
 

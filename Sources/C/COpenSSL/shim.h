@@ -31,9 +31,6 @@ static inline void shim_SSL_CTX_disable_session_cache(SSL_CTX *context) {
 static inline void shim_SSL_CTX_set_max_cert_list(SSL_CTX *context, long bytes) {
     SSL_CTX_set_max_cert_list(context, bytes);
 }
-static inline void shim_SSL_CTX_release_idle_buffers(SSL_CTX *context) {
-    SSL_CTX_set_mode(context, SSL_MODE_RELEASE_BUFFERS);
-}
 static inline int shim_SSL_CTX_add1_chain_cert(SSL_CTX *context, X509 *certificate) {
     return (int)SSL_CTX_add1_chain_cert(context, certificate);
 }
