@@ -133,7 +133,8 @@ import Testing
             let plain = Self.packet(sequence: UInt16(truncatingIfNeeded: 64_000 + round), ssrc: 1)
             let packet = sender.protected(plain)
             // Every third packet is lost, and all around the wrap.
-            if round % 3 != 0, !(1500...1600).contains(round) { #expect(receiver.unprotected(packet) == Received(.ok, plain)) }
+            if round % 3 == 0 || (1500...1600).contains(round) { continue }
+            #expect(receiver.unprotected(packet) == Received(.ok, plain))
         }
     }
 
