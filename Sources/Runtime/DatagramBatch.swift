@@ -69,7 +69,8 @@ final class DatagramBatch {
         count -= datagrams
     }
 
-    /// Sends until empty or until the kernel's buffer is full. A datagram that the kernel refuses is dropped and counted.
+    /// Sends until empty or until the kernel's buffer is full. A datagram that the kernel refuses is dropped and
+    /// counted.
     func flush(to socket: Int32, segmenting: Bool, tally: inout Tally) -> Outcome {
         var segmenting = segmenting
         while count > 0 {
@@ -102,8 +103,8 @@ final class DatagramBatch {
         }
     }
 
-    /// Fills `messages` from the ring; with `segmenting`, datagrams of one size to one address share a message, of which the
-    /// last datagram may be shorter (udp(7), UDP_SEGMENT). Gives the number of messages.
+    /// Fills `messages` from the ring; with `segmenting`, datagrams of one size to one address share a message, of
+    /// which the last datagram may be shorter (udp(7), UDP_SEGMENT). Gives the number of messages.
     private func build(segmenting: Bool) -> Int {
         var built = 0
         var offset = 0

@@ -15,12 +15,12 @@ extension HandoffItem: Sendable where Element: Sendable & ~Copyable {}
 
 /// A bounded queue from one thread to another: one producer, one consumer, no locks.
 ///
-/// The producer never waits: when the queue is full, `push` says no, and what to drop is the producer's rule. The consumer is
-/// either a worker thread that sleeps in `pop`, or the loop, which calls the function given to `deliver`. Exactly one thread may
-/// push and one may take at any time; `close` may come from either side.
+/// The producer never waits: when the queue is full, `push` says no, and what to drop is the producer's rule. The
+/// consumer is either a worker thread that sleeps in `pop`, or the loop, which calls the function given to `deliver`.
+/// Exactly one thread may push and one may take at any time; `close` may come from either side.
 package final class Handoff<Element: Sendable & ~Copyable>: LoopInbox, @unchecked Sendable {
-    // SAFETY: a slot between head and tail belongs to the consumer, every other to the producer; head and tail pass a slot over
-    // with release and acquire. `receive` and `whenClosed` are touched on the loop only.
+    // SAFETY: a slot between head and tail belongs to the consumer, every other to the producer; head and tail pass a
+    // slot over with release and acquire. `receive` and `whenClosed` are touched on the loop only.
     private enum Consumer {
         case worker(WorkerSignal)
         case loop
@@ -111,7 +111,8 @@ package final class Handoff<Element: Sendable & ~Copyable>: LoopInbox, @unchecke
         return element
     }
 
-    /// The oldest element, sleeping for it until `deadline`. Workers with several queues use `tryPop` and their own signal.
+    /// The oldest element, sleeping for it until `deadline`. Workers with several queues use `tryPop` and their own
+    /// signal.
     package func pop(until deadline: Monotonic = .distantFuture) -> HandoffItem<Element> {
         guard case .worker(let signal) = consumer else { preconditionFailure("the loop is this queue's consumer") }
         while true {
@@ -128,8 +129,8 @@ package final class Handoff<Element: Sendable & ~Copyable>: LoopInbox, @unchecke
 
     // MARK: Loop as consumer
 
-    /// Calls `receive` on the loop for every element, in order, and `whenClosed` once after the last. Both are held until the
-    /// queue is closed and empty, or `abandon()`.
+    /// Calls `receive` on the loop for every element, in order, and `whenClosed` once after the last. Both are held
+    /// until the queue is closed and empty, or `abandon()`.
     @MediaLoop
     package func deliver(
         to receive: @escaping @MediaLoop (consuming Element) -> Void, whenClosed: @escaping @MediaLoop () -> Void = {}

@@ -7,7 +7,8 @@ package protocol TimerHandler: AnyObject {
     func timerFired(_ timer: LoopTimer, at now: Monotonic)
 }
 
-/// One deadline on the loop. Setting it again moves it, which is cheap; while it is set, the loop keeps the handler alive.
+/// One deadline on the loop. Setting it again moves it, which is cheap; while it is set, the loop keeps the handler
+/// alive.
 @MediaLoop
 package final class LoopTimer {
     /// Where the timer stands in the heap; nil when not set.
@@ -20,7 +21,8 @@ package final class LoopTimer {
 
     package var deadline: Monotonic? { heapIndex == nil ? nil : key }
 
-    /// Calls `handler` in the first turn at or after `deadline`; nil cancels. A deadline in the past means the next turn.
+    /// Calls `handler` in the first turn at or after `deadline`; nil cancels. A deadline in the past means the next
+    /// turn.
     package func schedule(at deadline: Monotonic?, calling handler: any TimerHandler) {
         guard let deadline else { return cancel() }
         isFiring = false

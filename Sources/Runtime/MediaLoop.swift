@@ -1,11 +1,12 @@
 package import Bytes
 
-/// The one thread that carries all sockets of the media plane, as a global actor: what is `@MediaLoop` runs there and nowhere
-/// else, and the compiler proves it.
+/// The one thread that carries all sockets of the media plane, as a global actor: what is `@MediaLoop` runs there and
+/// nowhere else, and the compiler proves it.
 ///
-/// One turn of the loop: wait for readiness or the next deadline; read the clock once; call the handlers of ready descriptors;
-/// call the timers that are due; run what other threads sent (handoffs, then jobs of tasks); flush what was written. All of it
-/// is synchronous, so a handler that blocks stops every session. Other threads come in by `await`, or through a `Handoff`.
+/// One turn of the loop: wait for readiness or the next deadline; read the clock once; call the handlers of ready
+/// descriptors; call the timers that are due; run what other threads sent (handoffs, then jobs of tasks); flush what
+/// was written. All of it is synchronous, so a handler that blocks stops every session. Other threads come in by
+/// `await`, or through a `Handoff`.
 ///
 /// The thread starts at the first use and lives as long as the process.
 @globalActor
@@ -39,7 +40,8 @@ package actor MediaLoop {
         try body()
     }
 
-    /// Runs `body` here and now, on the loop's thread; traps on any other. For callbacks of C libraries that the loop drives.
+    /// Runs `body` here and now, on the loop's thread; traps on any other. For callbacks of C libraries that the loop
+    /// drives.
     package static func assumeIsolated<Result>(_ body: @MediaLoop () throws -> Result) rethrows -> Result {
         precondition(executor.isOnLoopThread, "not on the loop's thread")
         return try withoutActuallyEscaping(body) { body in
@@ -48,8 +50,9 @@ package actor MediaLoop {
         }
     }
 
-    /// Calls `handler` when `descriptor` is ready, until deregistered; the loop keeps `handler` alive that long. Level-triggered.
-    /// The descriptor stays the caller's and must not be closed before `deregister`. For sockets of other libraries.
+    /// Calls `handler` when `descriptor` is ready, until deregistered; the loop keeps `handler` alive that long.
+    /// Level-triggered. The descriptor stays the caller's and must not be closed before `deregister`. For sockets of
+    /// other libraries.
     @MediaLoop
     package static func register(
         descriptor: Int32, interest: Readiness, handler: any EventHandler

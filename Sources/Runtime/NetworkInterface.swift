@@ -18,11 +18,12 @@ package struct NetworkInterface: Hashable, Sendable {
         for entry in sequence(first: list, next: { $0?.pointee.ifa_next }) {
             guard let entry = entry?.pointee, let raw = entry.ifa_addr, let ip = decode(raw) else { continue }
             let flags = entry.ifa_flags
-            found.append(NetworkInterface(
-                name: String(cString: entry.ifa_name), address: ip,
-                isUp: flags & UInt32(IFF_UP) != 0,
-                isLoopback: flags & UInt32(IFF_LOOPBACK) != 0,
-                isPointToPoint: flags & UInt32(IFF_POINTOPOINT) != 0))
+            found.append(
+                NetworkInterface(
+                    name: String(cString: entry.ifa_name), address: ip,
+                    isUp: flags & UInt32(IFF_UP) != 0,
+                    isLoopback: flags & UInt32(IFF_LOOPBACK) != 0,
+                    isPointToPoint: flags & UInt32(IFF_POINTOPOINT) != 0))
         }
         return found
     }

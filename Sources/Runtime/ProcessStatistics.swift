@@ -1,4 +1,5 @@
 package import Bytes
+import CLinux
 import Glibc
 
 /// What the kernel accounts to this process: for metrics, and for tests that look for leaks.
@@ -12,12 +13,22 @@ package struct ProcessStatistics: Equatable, Sendable {
     /// Reads /proc; a value that cannot be read is 0.
     package static func current() -> ProcessStatistics {
         let status = field("/proc/self/stat")
-        // Fields after the command name, which may hold spaces: 18 is num_threads, 22 is rss in pages (proc(5), less 2).
-        let values = status[(status.lastIndex(of: UInt8(ascii: ")")) ?? status.startIndex)...].split(separator: UInt8(ascii: " "))
-        let value = { (index: Int) in values.indices.contains(index) ? Int(String(decoding: values[index], as: UTF8.self)) ?? 0 : 0 }
+        // Fields after the command name, which may hold spaces: 18 is num_threads, 22 is rss in pages (proc(5), less
+        // 2).
+        let values = status[(status.lastIndex(of: UInt8(ascii: ")")) ?? status.startIndex)...].split(
+            separator: UInt8(ascii: " "))
+        let value = { (index: Int) in
+            values.indices.contains(index) ? Int(String(decoding: values[index], as: UTF8.self)) ?? 0 : 0
+        }
         return ProcessStatistics(
             openDescriptors: descriptorCount(), residentBytes: value(22) * Int(getpagesize()), threads: value(18),
             processorTime: SystemClock.processTime())
+    }
+
+    /// Bytes that the C allocator has handed out, large blocks included. Looks into every arena, so not for hot paths.
+    package static func heapBytesInUse() -> Int {
+        let info = mallinfo2()
+        return Int(info.uordblks) + Int(info.hblkhd)
     }
 
     private static func descriptorCount() -> Int {

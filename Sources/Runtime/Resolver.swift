@@ -9,8 +9,8 @@ package enum Resolver {
 
     private static let lookups = Atomic<Int>(0)
 
-    /// All addresses of `host`, in the order of preference that the system gives. An address in text comes back at once.
-    /// A lookup cannot be cancelled: its caller may go, the thread ends when the system's own time-out does.
+    /// All addresses of `host`, in the order of preference that the system gives. An address in text comes back at
+    /// once. A lookup cannot be cancelled: its caller may go, the thread ends when the system's own time-out does.
     package static func resolve(_ host: String, port: UInt16) async throws(RuntimeError) -> [TransportAddress] {
         let bare = host.hasPrefix("[") && host.hasSuffix("]") ? String(host.dropFirst().dropLast()) : host
         if let address = TransportAddress(host: bare, port: port) { return [address] }

@@ -29,7 +29,8 @@ package struct Errno: RawRepresentable, Hashable, Sendable, CustomStringConverti
 package enum RuntimeError: Error, Equatable, Sendable {
     /// The system calls that may fail for reasons outside of the program.
     package enum Call: String, Sendable {
-        case accept4, bind, clock, connect, epollCreate, epollCtl, eventfd, getifaddrs, getrandom, getsockname, getsockopt
+        case accept4, bind, clock, connect, epollCreate, epollCtl, eventfd, getifaddrs, getrandom, getsockname,
+            getsockopt
         case listen, open, pipe2, pthreadCreate, read, recvmmsg, send, sendmmsg, setsockopt, shutdown, sigaction, socket
     }
 
@@ -57,7 +58,8 @@ extension RuntimeError: CustomStringConvertible {
     package var description: String {
         switch self {
         case .bind(let address, .addressInUse): "port \(address.port) is in use (\(address))"
-        case .bind(let address, .accessDenied): "port \(address.port) needs more rights than this process has (\(address))"
+        case .bind(let address, .accessDenied):
+            "port \(address.port) needs more rights than this process has (\(address))"
         case .bind(let address, .addressNotAvailable): "this machine has no address \(address.host)"
         case .bind(let address, let errno): "cannot listen on \(address): \(errno)"
         case .connect(let address, let errno): "cannot connect to \(address): \(errno)"

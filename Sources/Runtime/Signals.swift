@@ -11,7 +11,8 @@ package enum ProcessSignal: Int32, Sendable, CaseIterable {
     case terminate = 15
 }
 
-/// Signals as events of the loop. They go through a pipe and are not blocked in any thread, so children inherit nothing odd.
+/// Signals as events of the loop. They go through a pipe and are not blocked in any thread, so children inherit nothing
+/// odd.
 package enum Signals {
     /// The end of the pipe that the C handler writes to; it may do nothing else than write.
     private static let writeEnd = Atomic<Int32>(-1)
@@ -30,7 +31,8 @@ package enum Signals {
         }
         for signal in signals {
             try Syscalls.catchSignal(signal.rawValue) { number in
-                Syscalls.writeByteInSignalHandler(UInt8(truncatingIfNeeded: number), to: Signals.writeEnd.load(ordering: .relaxed))
+                Syscalls.writeByteInSignalHandler(
+                    UInt8(truncatingIfNeeded: number), to: Signals.writeEnd.load(ordering: .relaxed))
             }
         }
     }
@@ -53,7 +55,9 @@ package enum Signals {
 
         func ready(_ readiness: Readiness, at now: Monotonic) {
             var numbers: [UInt8] = Array(repeating: 0, count: 64)
-            guard case .done(let count) = numbers.withUnsafeMutableBytes({ Syscalls.read(readEnd.raw, $0) }) else { return }
+            guard case .done(let count) = numbers.withUnsafeMutableBytes({ Syscalls.read(readEnd.raw, $0) }) else {
+                return
+            }
             for number in numbers.prefix(count) {
                 if let signal = ProcessSignal(rawValue: Int32(number)) { handler(signal) }
             }

@@ -39,7 +39,9 @@ struct SocketAddress {
     /// Writes the kernel's form into `memory`, which holds at least a `sockaddr_in6`; gives the length used.
     /// With `mapped`, IPv4 becomes an IPv4-mapped IPv6 address, as a dual-stack socket needs it.
     @inline(__always)
-    static func encode(_ address: TransportAddress, mapped: Bool, into memory: UnsafeMutableRawBufferPointer) -> socklen_t {
+    static func encode(_ address: TransportAddress, mapped: Bool, into memory: UnsafeMutableRawBufferPointer)
+        -> socklen_t
+    {
         switch address.ip {
         case .v4(let host) where !mapped:
             var form = sockaddr_in()
@@ -75,14 +77,18 @@ struct SocketAddress {
         switch Int32(memory.loadUnaligned(as: sa_family_t.self)) {
         case AF_INET:
             let form = memory.loadUnaligned(as: sockaddr_in.self)
-            return TransportAddress(ip: .v4(UInt32(bigEndian: form.sin_addr.s_addr)), port: UInt16(bigEndian: form.sin_port))
+            return TransportAddress(
+                ip: .v4(UInt32(bigEndian: form.sin_addr.s_addr)), port: UInt16(bigEndian: form.sin_port))
         case AF_INET6 where memory.count >= MemoryLayout<sockaddr_in6>.size:
             let form = memory.loadUnaligned(as: sockaddr_in6.self)
             let (high, low) = withUnsafeBytes(of: form.sin6_addr) {
-                (UInt64(bigEndian: $0.loadUnaligned(as: UInt64.self)),
-                    UInt64(bigEndian: $0.loadUnaligned(fromByteOffset: 8, as: UInt64.self)))
+                (
+                    UInt64(bigEndian: $0.loadUnaligned(as: UInt64.self)),
+                    UInt64(bigEndian: $0.loadUnaligned(fromByteOffset: 8, as: UInt64.self))
+                )
             }
-            return TransportAddress(ip: TransportAddress.IP.v6(high, low).unmapped, port: UInt16(bigEndian: form.sin6_port))
+            return TransportAddress(
+                ip: TransportAddress.IP.v6(high, low).unmapped, port: UInt16(bigEndian: form.sin6_port))
         default:
             return nil
         }

@@ -7,7 +7,8 @@ extension Syscalls {
     @inline(never)
     static func socket(for address: TransportAddress, datagrams: Bool) throws(RuntimeError) -> FileDescriptor {
         let family = if case .v4 = address.ip { AF_INET } else { AF_INET6 }
-        let kind = Int32((datagrams ? SOCK_DGRAM : SOCK_STREAM).rawValue | SOCK_NONBLOCK.rawValue | SOCK_CLOEXEC.rawValue)
+        let kind = Int32(
+            (datagrams ? SOCK_DGRAM : SOCK_STREAM).rawValue | SOCK_NONBLOCK.rawValue | SOCK_CLOEXEC.rawValue)
         return FileDescriptor(taking: Int32(try require(.socket) { Glibc.socket(family, kind, 0) }))
     }
 

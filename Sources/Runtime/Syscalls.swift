@@ -3,8 +3,8 @@ import Glibc
 
 /// Every system call of the module, and the only place that reads `errno`.
 ///
-/// EINTR is retried, EAGAIN is a result, and EBADF, EFAULT and ENOTSOCK stop the process: they mean that a descriptor or a
-/// buffer was used after its end, which is a fault of this program and never of a peer.
+/// EINTR is retried, EAGAIN is a result, and EBADF, EFAULT and ENOTSOCK stop the process: they mean that a descriptor
+/// or a buffer was used after its end, which is a fault of this program and never of a peer.
 enum Syscalls {
     /// The result of a call that may have to be tried again later.
     enum Attempt: Equatable {
@@ -13,8 +13,8 @@ enum Syscalls {
         case failed(Errno)
     }
 
-    /// Runs `body` until it is not interrupted. Not inlined into the callers' reference counting, which could run between
-    /// the call and the read of `errno`.
+    /// Runs `body` until it is not interrupted. Not inlined into the callers' reference counting, which could run
+    /// between the call and the read of `errno`.
     @inline(__always)
     static func attempt<Result: FixedWidthInteger>(_ body: () -> Result) -> Attempt {
         while true {
@@ -24,7 +24,8 @@ enum Syscalls {
             switch code {
             case EINTR: continue
             case EAGAIN: return .wouldBlock
-            case EBADF, EFAULT, ENOTSOCK: preconditionFailure("descriptor or buffer used after its end: \(Errno(rawValue: code))")
+            case EBADF, EFAULT, ENOTSOCK:
+                preconditionFailure("descriptor or buffer used after its end: \(Errno(rawValue: code))")
             default: return .failed(Errno(rawValue: code))
             }
         }
@@ -103,7 +104,8 @@ enum Syscalls {
 
     /// Waits up to `nanoseconds` (nil: for ever). An interrupted wait counts as one without events.
     @inline(never)
-    static func epollWait(_ epoll: Int32, _ events: UnsafeMutableBufferPointer<epoll_event>, nanoseconds: Int64?) -> Int {
+    static func epollWait(_ epoll: Int32, _ events: UnsafeMutableBufferPointer<epoll_event>, nanoseconds: Int64?) -> Int
+    {
         var result: Int32
         if let nanoseconds {
             var span = timespec(tv_sec: Int(nanoseconds / 1_000_000_000), tv_nsec: Int(nanoseconds % 1_000_000_000))
@@ -141,12 +143,15 @@ enum Syscalls {
 
     /// False when the deadline passed. May return early.
     @inline(never)
-    static func futexWait(_ word: UnsafeMutablePointer<UInt32>, expected: UInt32, untilNanoseconds deadline: Int64?) -> Bool {
+    static func futexWait(_ word: UnsafeMutablePointer<UInt32>, expected: UInt32, untilNanoseconds deadline: Int64?)
+        -> Bool
+    {
         guard let deadline else {
             _ = clinux_futex_wait(word, expected, nil)
             return true
         }
-        var time = timespec(tv_sec: Int(max(0, deadline) / 1_000_000_000), tv_nsec: Int(max(0, deadline) % 1_000_000_000))
+        var time = timespec(
+            tv_sec: Int(max(0, deadline) / 1_000_000_000), tv_nsec: Int(max(0, deadline) % 1_000_000_000))
         return clinux_futex_wait(word, expected, &time) == 0 || errno != ETIMEDOUT
     }
 

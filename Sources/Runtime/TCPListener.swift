@@ -6,7 +6,8 @@ import Glibc
 package protocol TCPListenerHandler: AnyObject {
     /// `stream` is closed again unless it is started or kept.
     func listener(_ listener: TCPListener, accepted stream: TCPStream, at now: Monotonic)
-    /// The process or the machine is out of descriptors or memory. The listener rests for `pause` and then goes on by itself.
+    /// The process or the machine is out of descriptors or memory. The listener rests for `pause` and then goes on by
+    /// itself.
     func listener(_ listener: TCPListener, exhausted errno: Errno, restingFor pause: Interval, at now: Monotonic)
 }
 

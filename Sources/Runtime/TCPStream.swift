@@ -23,8 +23,9 @@ extension TCPStreamHandler {
 
 /// One TCP connection on the loop.
 ///
-/// What is written in a turn leaves at its end in one piece. The loop keeps a started stream alive until `close()`, until
-/// `closeAfterFlush()` has done its work, or until it fails. After either close the handler is let go and not called again.
+/// What is written in a turn leaves at its end in one piece. The loop keeps a started stream alive until `close()`,
+/// until `closeAfterFlush()` has done its work, or until it fails. After either close the handler is let go and not
+/// called again.
 @MediaLoop
 package final class TCPStream {
     package struct Options: Sendable {
@@ -45,8 +46,8 @@ package final class TCPStream {
         case open
         /// Writing the rest before the end; the handler is gone.
         case flushing
-        /// Our end is said; what still comes is thrown away until the peer's end, because closing with unread bytes would reset
-        /// the connection and could destroy the last bytes on their way.
+        /// Our end is said; what still comes is thrown away until the peer's end, because closing with unread bytes
+        /// would reset the connection and could destroy the last bytes on their way.
         case lingering
         case closed
     }
@@ -84,7 +85,8 @@ package final class TCPStream {
         self.descriptor = consume descriptor
     }
 
-    /// Begins a connection. Its outcome comes to `handler`: `streamConnected` or `failed`, at the latest after `timeout`.
+    /// Begins a connection. Its outcome comes to `handler`: `streamConnected` or `failed`, at the latest after
+    /// `timeout`.
     package static func connect(
         to address: TransportAddress, timeout: Interval = .seconds(10), options: Options = Options(),
         handler: any TCPStreamHandler
@@ -130,7 +132,8 @@ package final class TCPStream {
 
     // MARK: Writing
 
-    /// Queues a copy of `bytes`. False, and nothing is queued, when the stream is closed or its queue has no room for all.
+    /// Queues a copy of `bytes`. False, and nothing is queued, when the stream is closed or its queue has no room for
+    /// all.
     @discardableResult
     package func write(_ bytes: RawSpan) -> Bool {
         guard isWritable, queue.append(bytes) else { return false }
@@ -138,7 +141,8 @@ package final class TCPStream {
         return true
     }
 
-    /// Queues what `body` appends to `byteCount` bytes of room. False, without a call, when closed or without that much room.
+    /// Queues what `body` appends to `byteCount` bytes of room. False, without a call, when closed or without that much
+    /// room. `body` must not use the stream; what it wrote before it threw is forgotten.
     @discardableResult
     package func write<Failure: Error>(
         upTo byteCount: Int, _ body: (inout OutputRawSpan) throws(Failure) -> Void
@@ -190,8 +194,8 @@ package final class TCPStream {
 
     // MARK: Reading
 
-    /// Stops reading, so that the peer is slowed down by its full window; also within `received`. A broken connection may go
-    /// unnoticed until reading goes on.
+    /// Stops reading, so that the peer is slowed down by its full window; also within `received`. A broken connection
+    /// may go unnoticed until reading goes on.
     package func pauseReading() {
         isReadingPaused = true
         updateInterest()
@@ -240,7 +244,8 @@ package final class TCPStream {
         if state != .closed { tearDown() }
     }
 
-    /// Says the end after what is queued and lets the peer take it, within `Options.flushTimeout`. The handler is let go at once.
+    /// Says the end after what is queued and lets the peer take it, within `Options.flushTimeout`. The handler is let
+    /// go at once.
     package func closeAfterFlush() {
         switch state {
         case .open:

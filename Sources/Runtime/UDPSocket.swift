@@ -39,8 +39,8 @@ package struct UDPStatistics: Equatable, Sendable {
 
 /// A UDP socket on the loop that receives and sends in batches.
 ///
-/// Datagrams written in a turn leave at its end. When the kernel's buffer is full they wait, up to one batch of 64; past that
-/// new ones are dropped and counted, since a late media packet is worth less than the next one.
+/// Datagrams written in a turn leave at its end. When the kernel's buffer is full they wait, up to one batch of 64;
+/// past that new ones are dropped and counted, since a late media packet is worth less than the next one.
 @MediaLoop
 package final class UDPSocket {
     package struct Options: Sendable {
@@ -73,6 +73,7 @@ package final class UDPSocket {
     private var batch: DatagramBatch?
     private var awaitsFlush = false
     private var isBlocked = false
+    private var isLending = false
     /// An IPv6 socket, which takes IPv4 addresses in mapped form.
     private let isV6: Bool
 
@@ -122,7 +123,8 @@ package final class UDPSocket {
         return Int((try? Syscalls.option(raw, SOL_SOCKET, SO_RCVBUF)) ?? 0)
     }
 
-    /// Stops at once: what was not flushed is lost, and the handler is not called again, also not for the rest of a batch.
+    /// Stops at once: what was not flushed is lost, and the handler is not called again, also not for the rest of a
+    /// batch.
     package func close() {
         handler = nil
         if let registration = registration.take() { MediaLoop.deregister(registration) }
@@ -133,21 +135,25 @@ package final class UDPSocket {
 
     // MARK: Sending
 
-    /// Lends a slot of `slotBytes` to `body`, which appends one datagram and says where it goes, or nil for none.
-    /// False when there was none, or the socket is closed (`body` is not called then). True also when it had to be dropped.
+    /// Lends a slot of `slotBytes` to `body`, which appends one datagram and says where it goes, or nil for none. False
+    /// when there was none, or the socket is closed (`body` is not called then). True also when it had to be dropped,
+    /// so that a caller may drain a machine with it in a loop. `body` must not send through the same socket.
     @discardableResult
     package func withNextSlot<Failure: Error>(
         _ body: (inout OutputRawSpan) throws(Failure) -> TransportAddress?
     ) throws(Failure) -> Bool {
         guard isOpen else { return false }
-        if let batch, batch.isFull { flush(batch) }
+        precondition(!isLending, "a slot is lent already")
+        if let batch, batch.isFull, !isBlocked { flush(batch) }
         let batch = self.batch ?? MediaLoop.core.datagramBatches.take()
         self.batch = batch
         let slot = batch.nextSlot
         var span = OutputRawSpan(buffer: slot, initializedCount: 0)
+        isLending = true
+        defer { isLending = false }
         let address = try body(&span)
         let byteCount = span.finalize(for: slot)
-        guard let address else { return false }
+        guard let address, isOpen else { return false }
         guard !batch.isFull, canReach(address) else {
             counters.sendDrops &+= 1
             return true

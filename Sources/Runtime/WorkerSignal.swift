@@ -1,14 +1,15 @@
 package import Bytes
 import Synchronization
 
-/// Wakes one sleeping thread. A notification that comes while the thread is awake is kept, one at most, so none is lost.
-/// A worker that reads several handoffs gives all of them one signal.
+/// Wakes one sleeping thread. A notification that comes while the thread is awake is kept, one at most, so none is
+/// lost. A worker that reads several handoffs gives all of them one signal.
 package final class WorkerSignal: Sendable {
     private static let idle: UInt32 = 0
     private static let notified: UInt32 = 1
     private static let sleeping: UInt32 = 2
 
-    // SAFETY: the address never changes and the memory lives as long as the signal; all access is atomic or by the kernel.
+    // SAFETY: the address never changes and the memory lives as long as the signal; all access is atomic or by the
+    // kernel.
     private nonisolated(unsafe) let word: UnsafeMutablePointer<Atomic<UInt32>>
 
     package init() {

@@ -1,28 +1,28 @@
 import Bytes
 
 /// Bytes that wait to be written, in one piece of memory that grows to a limit.
-struct WriteQueue: ~Copyable {
+package struct WriteQueue: ~Copyable {
     private static let smallest = 4 * 1024
     /// An empty queue gives back memory beyond this.
-    private static let keptWhenEmpty = 64 * 1024
+    private static let keptWhenEmpty = 256 * 1024
 
-    let limit: Int
+    package let limit: Int
     private var memory = UnsafeMutableRawBufferPointer(start: nil, count: 0)
     private var head = 0
     private var tail = 0
 
-    init(limit: Int) { self.limit = limit }
+    package init(limit: Int) { self.limit = limit }
 
     deinit { memory.deallocate() }
 
-    var count: Int { tail - head }
-    var isEmpty: Bool { head == tail }
+    package var count: Int { tail - head }
+    package var isEmpty: Bool { head == tail }
 
     /// What waits, oldest first; valid until the next change.
-    var pending: UnsafeRawBufferPointer { UnsafeRawBufferPointer(rebasing: memory[head..<tail]) }
+    package var pending: UnsafeRawBufferPointer { UnsafeRawBufferPointer(rebasing: memory[head..<tail]) }
 
     /// False, and nothing changed, when the limit would be passed.
-    mutating func append(_ bytes: RawSpan) -> Bool {
+    package mutating func append(_ bytes: RawSpan) -> Bool {
         guard bytes.byteCount <= limit - count else { return false }
         guard bytes.byteCount > 0 else { return true }
         makeRoom(bytes.byteCount)
@@ -32,8 +32,9 @@ struct WriteQueue: ~Copyable {
         return true
     }
 
-    /// Lends `byteCount` bytes of room and keeps what `body` wrote; false, and `body` is not called, when the limit would be passed.
-    mutating func append<Failure: Error>(
+    /// Lends `byteCount` bytes of room and keeps what `body` wrote; false, and `body` is not called, when the limit
+    /// would be passed.
+    package mutating func append<Failure: Error>(
         upTo byteCount: Int, _ body: (inout OutputRawSpan) throws(Failure) -> Void
     ) throws(Failure) -> Bool {
         guard byteCount <= limit - count else { return false }
@@ -46,7 +47,7 @@ struct WriteQueue: ~Copyable {
     }
 
     /// Removes `byteCount` bytes at the front.
-    mutating func consume(_ byteCount: Int) {
+    package mutating func consume(_ byteCount: Int) {
         head += byteCount
         guard head == tail else { return }
         head = 0
@@ -55,7 +56,7 @@ struct WriteQueue: ~Copyable {
     }
 
     /// Empties the queue and frees its memory.
-    mutating func removeAll() {
+    package mutating func removeAll() {
         memory.deallocate()
         memory = UnsafeMutableRawBufferPointer(start: nil, count: 0)
         head = 0

@@ -3,7 +3,8 @@ import Glibc
 import Runtime
 import Testing
 
-/// All suites of this module hang below this one, which runs them one after another: they share the loop and count descriptors.
+/// All suites of this module hang below this one, which runs them one after another: they share the loop and count
+/// descriptors.
 @Suite(.serialized, .timeLimit(.minutes(2))) enum RuntimeTests {}
 
 /// What handlers report, awaited by a test in order.
@@ -30,12 +31,15 @@ final class Reports<Value: Sendable>: Sendable {
 
 let loopback = TransportAddress(ip: .v4(0x7F00_0001), port: 0)
 
-/// `count` bytes that differ from place to place: a row of a prime number of bytes, again and again.
+/// A prime number of bytes, so that no power of two repeats them.
+private let row = (0..<1021).map { UInt8(truncatingIfNeeded: $0 &* 31 &+ $0 >> 8) }
+
+/// `count` bytes that differ from place to place, and from `salt` to `salt`.
 func pattern(_ count: Int, salt: Int = 0) -> [UInt8] {
-    let row = (0..<min(count, 1021)).map { UInt8(truncatingIfNeeded: $0 &* 31 &+ $0 >> 8 &+ salt) }
+    let turned = row[(salt % row.count)...] + row[..<(salt % row.count)]
     var bytes: [UInt8] = []
     bytes.reserveCapacity(count + row.count)
-    while bytes.count < count { bytes += row }
+    while bytes.count < count { bytes += turned }
     bytes.removeLast(bytes.count - count)
     return bytes
 }
@@ -55,7 +59,9 @@ func openSockets() -> Int {
         let name = withUnsafeBytes(of: entry.pointee.d_name) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
         var target = [CChar](repeating: 0, count: 64)
         let length = readlink("/proc/self/fd/" + name, &target, target.count)
-        if length > 7, String(decoding: target.prefix(7).map { UInt8(bitPattern: $0) }, as: UTF8.self) == "socket:" { count += 1 }
+        if length > 7, String(decoding: target.prefix(7).map { UInt8(bitPattern: $0) }, as: UTF8.self) == "socket:" {
+            count += 1
+        }
     }
     return count
 }

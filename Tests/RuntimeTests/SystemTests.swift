@@ -6,9 +6,11 @@ import Testing
 extension RuntimeTests { @Suite struct SystemTests {} }
 
 extension RuntimeTests.SystemTests {
-    @Test("an address in text resolves to itself", arguments: [
-        ("192.0.2.7", "192.0.2.7:80"), ("2001:db8::1", "[2001:db8::1]:80"), ("[::1]", "[::1]:80"),
-    ])
+    @Test(
+        "an address in text resolves to itself",
+        arguments: [
+            ("192.0.2.7", "192.0.2.7:80"), ("2001:db8::1", "[2001:db8::1]:80"), ("[::1]", "[::1]:80"),
+        ])
     func literal(host: String, expected: String) async throws {
         #expect(try await Resolver.resolve(host, port: 80).map(\.description) == [expected])
     }
@@ -63,10 +65,12 @@ extension RuntimeTests.SystemTests {
         #expect(all.allSatisfy { $0.isLoopback == $0.address.isLoopback || $0.name == "lo" })
     }
 
-    @Test("NTP time counts from 1900 with a binary fraction", arguments: [
-        (0 as Int64, 0x83AA_7E80_0000_0000 as UInt64), (1_500_000_000, 0x83AA_7E81_8000_0000),
-        (999_999_999, 0x83AA_7E80_FFFF_FFFB),
-    ])
+    @Test(
+        "NTP time counts from 1900 with a binary fraction",
+        arguments: [
+            (0 as Int64, 0x83AA_7E80_0000_0000 as UInt64), (1_500_000_000, 0x83AA_7E81_8000_0000),
+            (999_999_999, 0x83AA_7E80_FFFF_FFFB),
+        ])
     func ntp(unixNanoseconds: Int64, expected: UInt64) {
         #expect(SystemClock.ntp(unixNanoseconds: unixNanoseconds) == expected)
     }

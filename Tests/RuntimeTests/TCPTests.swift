@@ -109,8 +109,11 @@ extension RuntimeTests.TCPTests {
     func foreignAddress() async throws {
         await MediaLoop.run {
             let foreign = TransportAddress(ip: .v4(0xC000_0201), port: 0)
-            #expect(throws: RuntimeError.bind(foreign, .addressNotAvailable)) { _ = try ListenerProbe(on: foreign) { nil } }
-            #expect(RuntimeError.bind(foreign, .addressNotAvailable).description == "this machine has no address 192.0.2.1")
+            #expect(throws: RuntimeError.bind(foreign, .addressNotAvailable)) {
+                _ = try ListenerProbe(on: foreign) { nil }
+            }
+            #expect(
+                RuntimeError.bind(foreign, .addressNotAvailable).description == "this machine has no address 192.0.2.1")
         }
     }
 
@@ -204,7 +207,9 @@ extension RuntimeTests.TCPTests {
             return MediaLoop.statistics.registrations
         }
         // The accepted stream's registration goes when the time-out closes it; its reset then reaches the reader.
-        await MediaLoop.run { stream.resumeReading(); stream.pauseReading() }
+        await MediaLoop.run {
+            stream.resumeReading(); stream.pauseReading()
+        }
         while await MediaLoop.statistics.registrations == registrations { await Task.yield() }
         await MediaLoop.run {
             stream.close()

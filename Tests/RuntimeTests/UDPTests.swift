@@ -88,7 +88,8 @@ extension RuntimeTests.UDPTests {
             let server = DatagramProbe(), client = DatagramProbe()
             try server.open()
             try client.open()
-            // An address that this machine refuses: every message of the batch fails alone, the good ones around it arrive.
+            // An address that this machine refuses: every message of the batch fails alone, the good ones around it
+            // arrive.
             let refused = TransportAddress(ip: .v4(0), port: 0)
             client.socket?.send(pattern(10).rawSpan, to: server.address)
             for _ in 0..<3 { client.socket?.send(pattern(20).rawSpan, to: refused) }
@@ -205,6 +206,25 @@ extension RuntimeTests.UDPTests {
         await MediaLoop.run { for probe in [server, client] { probe.socket?.close() } }
     }
 
+    @Test("turns with a datagram in and one out leave the heap as it was")
+    func heap() async throws {
+        let (server, client) = try await MediaLoop.run {
+            let server = Bouncer(), client = Bouncer()
+            try server.open()
+            try client.open()
+            return (server, client)
+        }
+        var growth: [Int] = []
+        for _ in 0..<6 {
+            let before = ProcessStatistics.heapBytesInUse()
+            await client.bounce(2000, to: server.address)
+            growth.append(ProcessStatistics.heapBytesInUse() - before)
+        }
+        // Even one small block a turn would show in every round; other suites may disturb some of them.
+        #expect((growth.dropFirst().min() ?? .max) < 16 * 2000)
+        await MediaLoop.run { for bouncer in [server, client] { bouncer.socket?.close() } }
+    }
+
     @Test("an address that is taken cannot be bound again")
     func addressInUse() async throws {
         try await MediaLoop.run {
@@ -276,5 +296,32 @@ private final class DatagramProbe: DatagramHandler {
     nonisolated func totals(reaching count: Int) async -> Bool {
         while await counts.next() < count {}
         return true
+    }
+}
+
+/// Sends every datagram back until its turns are used up.
+@MediaLoop
+private final class Bouncer: DatagramHandler {
+    private(set) var socket: UDPSocket?
+    nonisolated private let done = Reports<Void>()
+    private var left = Int.max
+
+    nonisolated init() {}
+
+    func open() throws { socket = try UDPSocket(on: loopback, handler: self) }
+
+    var address: TransportAddress { socket?.address ?? loopback }
+
+    func bounce(_ turns: Int, to target: TransportAddress) async {
+        left = turns
+        _ = socket?.put(pattern(1200), to: target)
+        await done.next()
+    }
+
+    func socket(
+        _ socket: UDPSocket, received datagram: inout MutableRawSpan, from source: TransportAddress, at now: Monotonic
+    ) {
+        left -= 1
+        if left == 0 { done.send(()) } else { socket.send(datagram.bytes, to: source) }
     }
 }
