@@ -1,11 +1,11 @@
 import Bytes
 
-/// A path and what is known of it. With one component and one base per socket, pairs that RFC 8445 section 6.1.2.4 would prune
-/// have the same path, so the path is the identity.
+/// A path and what is known of it. With one component and one base per socket, pairs that RFC 8445 section 6.1.2.4
+/// would prune have the same path, so the path is the identity.
 struct CandidatePair {
     enum CheckState {
-        /// To be checked; all pairs start here. Freezing (section 6.1.2.6) orders checks over several components and streams,
-        /// of which there is one.
+        /// To be checked; all pairs start here. Freezing (section 6.1.2.6) orders checks over several components and
+        /// streams, of which there is one.
         case waiting
         case inProgress
         case succeeded
@@ -45,7 +45,8 @@ struct CandidatePair {
             role == .controlling ? (localPriority, remotePriority) : (remotePriority, localPriority)
         let low = UInt64(min(controlling, controlled))
         let high = UInt64(max(controlling, controlled))
-        // 2^32 * MIN + 2 * MAX + (G > D): wraps for no pair of 31-bit priorities, and harmlessly for a peer's 32-bit ones.
+        // 2^32 * MIN + 2 * MAX + (G > D): wraps for no pair of 31-bit priorities, and harmlessly for a peer's 32-bit
+        // ones.
         priority = low << 32 &+ high << 1 &+ (controlling > controlled ? 1 : 0)
     }
 }
@@ -123,7 +124,8 @@ struct ICERandom {
         for index in 0..<8 { block[index] = UInt8(truncatingIfNeeded: counter >> UInt64(index * 8)) }
         let digest = hmac(seed, block.span.raw)
         let bytes = digest.span.raw
-        return STUNTransactionID(high: bytes.bigEndian(at: 8, as: UInt32.self), low: bytes.bigEndian(at: 0, as: UInt64.self))
+        return STUNTransactionID(
+            high: bytes.bigEndian(at: 8, as: UInt32.self), low: bytes.bigEndian(at: 0, as: UInt64.self))
     }
 
     mutating func nextUInt64() -> UInt64 { nextTransactionID().low }

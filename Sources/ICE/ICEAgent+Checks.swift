@@ -122,9 +122,11 @@ extension ICEAgent {
 
     mutating func begin(_ purpose: CheckTransaction.Purpose, at index: Int, at now: Monotonic) {
         pairs[index].earlierTransactionID = pairs[index].transaction?.id
+        // Consent checks repeat the nomination, so that a lite peer follows when our NAT gives us a new address.
+        let usesCandidate = role == .controlling && (purpose == .nomination || purpose == .consent && isNominated)
         let transaction = CheckTransaction(
             id: random.nextTransactionID(), purpose: purpose, role: role,
-            usesCandidate: role == .controlling && (purpose == .nomination || purpose == .consent && isNominated),
+            usesCandidate: usesCandidate,
             schedule: RetransmitSchedule(firstTimeout: firstTimeout, at: now))
         pairs[index].transaction = transaction
         runTransaction(at: index, at: now)

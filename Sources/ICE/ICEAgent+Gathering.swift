@@ -8,8 +8,8 @@ struct Gathering {
 }
 
 extension ICEAgent {
-    /// Asks a STUN server how it sees a UDP socket for which a host candidate was added. Ends in `candidateFound` events and,
-    /// when none is left, `gatheringFinished`.
+    /// Asks a STUN server how it sees a UDP socket for which a host candidate was added. Ends in `candidateFound`
+    /// events and, when none is left, `gatheringFinished`.
     package mutating func gather(server: TransportAddress, from socket: ICESocket, at now: Monotonic) throws(ICEError) {
         guard isLive else { throw .closed }
         guard gatherings.count < ICELimits.gatherings else { throw .backlogFull }

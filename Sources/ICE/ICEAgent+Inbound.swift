@@ -67,7 +67,8 @@ extension ICEAgent {
         return isPrevious
     }
 
-    /// Settles a role conflict (RFC 8445 section 7.3.1.1), perhaps by taking the other role. False: the peer has to take it.
+    /// Settles a role conflict (RFC 8445 section 7.3.1.1), perhaps by taking the other role. False: the peer has to
+    /// take it.
     private mutating func keepsRole(_ message: STUNMessage) throws(ICEError) -> Bool {
         let theirClaim = try message.uint64(role == .controlling ? .iceControlling : .iceControlled)
         guard let theirClaim else { return true }
@@ -107,7 +108,7 @@ extension ICEAgent {
         if message.hasFingerprint { try message.verifyFingerprint() }
         try message.verifyIntegrity(key: remoteCredentials.passwordBytes, hmac: hmac)
         guard pairs[index].path == path else {
-            fail(at: index, at: now)
+            if pairs[index].transaction?.purpose == .check { fail(at: index, at: now) }
             throw .asymmetricResponse
         }
         if message.messageClass == .success {

@@ -14,9 +14,9 @@ extension ICEAgent {
 
     /// USE-CANDIDATE came on a pair (RFC 8445 section 7.3.1.5).
     ///
-    /// One nomination per generation is the rule, but peers nominate aggressively (RFC 5245) or change their mind. So a second
-    /// path is taken over when it ranks higher; when it is new and ranks the same, as after NAT rebinding; or when the peer
-    /// has named it twice without naming the present one again.
+    /// One nomination per generation is the rule, but peers nominate aggressively (RFC 5245) or change their mind. So
+    /// a second path is taken over when it ranks higher; when it is new and ranks the same, as after NAT rebinding;
+    /// or when the peer has named it twice without naming the present one again.
     mutating func nominateByPeer(at index: Int, at now: Monotonic) {
         guard pairs[index].isValid else {
             pairs[index].nominatesOnSuccess = true
@@ -67,6 +67,7 @@ extension ICEAgent {
             previous = nil
             // Section 8.1.2: what was not checked yet will not be.
             pairs.removeAll { $0.state == .waiting && $0.path != path && !$0.isAuthenticated }
+            triggered = triggered.filter { index(of: $0) != nil }
         }
         lastHeard = now
         lastConsent = now

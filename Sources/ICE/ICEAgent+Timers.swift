@@ -13,8 +13,8 @@ extension ICEAgent {
         reschedule()
     }
 
-    /// Works out `nextDeadline`; last in whatever mutates. Media that only proves life moves no deadline forward: the old one
-    /// passes and finds nothing to do.
+    /// Works out `nextDeadline`; last in whatever mutates. Media that only proves life moves no deadline forward: the
+    /// old one passes and finds nothing to do.
     mutating func reschedule() {
         guard isLive else {
             nextDeadline = nil

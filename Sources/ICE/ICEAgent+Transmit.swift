@@ -1,6 +1,7 @@
 import Bytes
 
-/// A message waiting to be written. Kept as what it says rather than as bytes: a retransmission is the same value again.
+/// A message waiting to be written. Kept as what it says rather than as bytes: a retransmission is the same value
+/// again.
 enum Outgoing {
     case success(Reply)
     case failure(Reply, code: Int, unknown: [STUNAttribute])
@@ -25,7 +26,8 @@ struct OutgoingCheck {
 }
 
 extension ICEAgent {
-    /// Appends the next datagram to `output`, which has at least `ICELimits.transmitBytes` of room; nil when there is none.
+    /// Appends the next datagram to `output`, which has at least `ICELimits.transmitBytes` of room; nil when there is
+    /// none.
     package mutating func pollTransmit(into output: inout OutputRawSpan) -> ICETransmit? {
         precondition(output.freeCapacity >= ICELimits.transmitBytes, "a STUN message may need more room")
         while let message = transmits.popFirst() {

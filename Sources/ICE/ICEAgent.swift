@@ -2,18 +2,19 @@ package import Bytes
 
 /// One ICE agent for one data stream with one component (BUNDLE and rtcp-mux), without sockets and without a clock.
 ///
-/// **Lite** (RFC 8445 section 2.5) answers checks and sends none. It is always controlled, needs no candidate of the peer, and
-/// takes a path for valid when a request authenticated with its own password comes in on it. **Full** checks pairs, answers,
-/// nominates when controlling, gathers server-reflexive candidates and keeps consent fresh (RFC 7675).
+/// **Lite** (RFC 8445 section 2.5) answers checks and sends none. It is always controlled, needs no candidate of the
+/// peer, and takes a path for valid when a request authenticated with its own password comes in on it. **Full**
+/// checks pairs, answers, nominates when controlling, gathers server-reflexive candidates and keeps consent fresh
+/// (RFC 7675).
 ///
-/// Both: the selected path is the nominated one, before that the first valid one. A request from a new address (NAT rebinding)
-/// makes a new path; what is selected follows USE-CANDIDATE alone. Requests that do not name our fragment or fail integrity or
-/// FINGERPRINT are never answered, so the agent amplifies nothing.
+/// Both: the selected path is the nominated one, before that the first valid one. A request from a new address (NAT
+/// rebinding) makes a new path; what is selected follows USE-CANDIDATE alone. Requests that do not name our fragment
+/// or fail integrity or FINGERPRINT are never answered, so the agent amplifies nothing.
 ///
 /// Not here: TURN, freezing over several components, simultaneous-open TCP, RFC 3489 peers without the magic cookie.
 ///
-/// Verbs: `receive`, `advance`, and whatever mutates; after each the driver drains `pollTransmit(into:)`, then `pollEvent()`,
-/// then reads `nextDeadline`. A deadline that has passed already means: call `advance` now.
+/// Verbs: `receive`, `advance`, and whatever mutates; after each the driver drains `pollTransmit(into:)`, then
+/// `pollEvent()`, then reads `nextDeadline`. A deadline that has passed already means: call `advance` now.
 package struct ICEAgent: ~Copyable {
     package enum Mode: Sendable {
         case lite
@@ -135,14 +136,15 @@ extension ICEAgent {
         return previous?.paths.contains(path) ?? false
     }
 
-    /// Tells of media that passed its own authentication (SRTP or DTLS): a sign of life, and for the lite agent consent too.
+    /// Tells of media that passed its own authentication (SRTP or DTLS): a sign of life, and for the lite agent
+    /// consent too. Cheap enough for each packet; moves no deadline, but may make an event.
     package mutating func recordMedia(on path: ICEPath, at now: Monotonic) {
         guard path == selectedPath else { return }
         hear(at: now, provesConsent: mode == .lite)
     }
 
-    /// Adds one of our addresses. Full: host candidates begin to be paired; others are only kept for the description, their
-    /// checks go out from their base.
+    /// Adds one of our addresses. Full: host candidates begin to be paired; others are only kept for the description,
+    /// their checks go out from their base.
     package mutating func addLocalCandidate(
         _ candidate: ICECandidate, socket: ICESocket, at now: Monotonic
     ) throws(ICEError) {
@@ -169,7 +171,8 @@ extension ICEAgent {
         reschedule()
     }
 
-    /// Adds one of the peer's candidates, at any time. An unresolved name is kept for nothing: add it again with its address.
+    /// Adds one of the peer's candidates, at any time. An unresolved name is kept for nothing: add it again with its
+    /// address.
     package mutating func addRemoteCandidate(_ candidate: ICECandidate, at now: Monotonic) throws(ICEError) {
         guard isLive else { throw .closed }
         guard candidate.component == 1, let address = candidate.address, Self.isUnicast(address) else {
@@ -188,8 +191,8 @@ extension ICEAgent {
         reschedule()
     }
 
-    /// Starts a new generation (RFC 8445 section 9). The selected path stays in use until the new generation has one; requests
-    /// of the old one are answered until then. The peer's new credentials and candidates come after this.
+    /// Starts a new generation (RFC 8445 section 9). The selected path stays in use until the new generation has one;
+    /// requests of the old one are answered until then. The peer's new credentials and candidates come after this.
     package mutating func restart(credentials: ICECredentials, at now: Monotonic) {
         guard state != .closed else { return }
         precondition(credentials.fragment != localCredentials.fragment, "a restart needs a new fragment")

@@ -1,8 +1,8 @@
 import Bytes
 
 extension ICECandidate {
-    /// Parses `candidate:…`, with or without `a=` before it (RFC 8839 section 5.1). Extensions other than `tcptype` and `ufrag`
-    /// are passed over.
+    /// Parses `candidate:…`, with or without `a=` before it (RFC 8839 section 5.1). Extensions other than `tcptype`
+    /// and `ufrag` are passed over.
     package init(parsing text: some StringProtocol) throws(ICEError) {
         guard text.utf8.count <= ICELimits.candidateBytes else { throw .tooLarge }
         var fields = text.split(separator: " " as Character, omittingEmptySubsequences: true).map { String($0) }[...]

@@ -29,7 +29,8 @@ package enum ICECandidateKind: String, Hashable, Sendable {
     }
 }
 
-/// A transport address at which a peer may be reached (RFC 8445 section 5.1), with its text form (RFC 8839 section 5.1).
+/// A transport address at which a peer may be reached (RFC 8445 section 5.1), with its text form (RFC 8839 section
+/// 5.1).
 package struct ICECandidate: Hashable, Sendable {
     package enum Endpoint: Hashable, Sendable {
         case address(TransportAddress)
@@ -69,8 +70,8 @@ package struct ICECandidate: Hashable, Sendable {
 
     /// A local host candidate with computed priority and foundation.
     ///
-    /// `localPreference` (0…65535) ranks a host's own addresses; over TCP the direction preference of RFC 6544 section 4.2
-    /// takes its upper three bits, so that UDP comes first.
+    /// `localPreference` (0…65535) ranks a host's own addresses; over TCP the direction preference of RFC 6544
+    /// section 4.2 takes its upper three bits, so that UDP comes first.
     package static func host(
         _ address: TransportAddress, transport: ICETransport = .udp, tcpType: ICETCPType? = nil,
         localPreference: UInt16 = 65_535
@@ -93,7 +94,8 @@ package struct ICECandidate: Hashable, Sendable {
         kind.preference << 24 | UInt32(localPreference) << 8 | (256 &- UInt32(component)) & 0xFF
     }
 
-    /// A number in text that two candidates share exactly when RFC 8445 section 5.1.1.3 says so, collisions of CRC-32 apart.
+    /// A number in text that two candidates share exactly when RFC 8445 section 5.1.1.3 says so, collisions of CRC-32
+    /// apart.
     package static func foundation(
         _ kind: ICECandidateKind, base: TransportAddress, transport: ICETransport, server: TransportAddress?
     ) -> String {

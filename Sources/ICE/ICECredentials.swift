@@ -22,7 +22,8 @@ package struct ICECredentials: Equatable, Sendable {
         self.init(fragment, password, fragmentBytes, passwordBytes)
     }
 
-    /// Our own: 8 characters (48 bits) of fragment and 24 (144 bits) of password from 24 cryptographically random bytes.
+    /// Our own: 8 characters (48 bits) of fragment and 24 (144 bits) of password from 24 cryptographically random
+    /// bytes.
     package init(random bytes: [UInt8]) {
         precondition(bytes.count >= Self.randomBytes, "credentials are made of 24 random bytes")
         let fragment = String(base64: Array(bytes[..<6]))

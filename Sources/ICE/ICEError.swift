@@ -1,5 +1,5 @@
-/// Why something that a peer sent, or a description of it, was not used. None of these ends a session: the datagram or the
-/// candidate is dropped and counted.
+/// Why something that a peer sent, or a description of it, was not used. None of these ends a session: the datagram
+/// or the candidate is dropped and counted.
 package enum ICEError: Error, Equatable, Sendable {
     // STUN syntax (RFC 8489 section 5)
 

@@ -2,12 +2,11 @@ package import Bytes
 
 /// Numbers from the wire, and state that a peer can make grow, are held against these.
 package enum ICELimits {
-    /// Longest STUN message looked at. Checks are about 100 bytes; RFC 8489 section 6.1 keeps messages under the path MTU.
-    package static let messageBytes = 1_500  // `STUNMessage.verifyIntegrity` has a buffer of this size
+    /// Longest STUN message looked at. Checks are about 100 bytes; RFC 8489 section 6.1 keeps messages under the path
+    /// MTU. `STUNMessage.verifyIntegrity` has a buffer of this size.
+    package static let messageBytes = 1_500
     /// Attributes in one message; checks carry about ten.
     package static let attributes = 32
-    /// USERNAME, in bytes (RFC 8489 section 14.3).
-    package static let usernameBytes = 513
     /// Fragment and password, in characters (RFC 8839 section 5.4).
     package static let fragmentCharacters = 4...256
     package static let passwordCharacters = 22...256
@@ -30,7 +29,8 @@ package enum ICELimits {
     package static let pendingEvents = 64
     /// Unknown attributes named in a 420 response (RFC 8489 section 14.9).
     package static let unknownAttributesReported = 4
-    /// Room that `pollTransmit(into:)` needs: the largest message the agent writes, with both fragments at their longest.
+    /// Room that `pollTransmit(into:)` needs: the largest message the agent writes, with both fragments at their
+    /// longest.
     package static let transmitBytes = 640
     /// Shortest random seed of an agent, in bytes.
     package static let seedBytes = 16
@@ -54,8 +54,8 @@ package struct ICETiming: Sendable {
     package var nominationDelay = Interval.milliseconds(200)
     /// Mean time between consent checks; each wait is 0.8 to 1.2 of it (RFC 7675 section 5.1).
     package var consentInterval = Interval.seconds(5)
-    /// Without proof of consent for so long, the agent fails (RFC 7675 section 5.1). The lite agent sends no checks and counts
-    /// the peer's authenticated requests and media instead.
+    /// Without proof of consent for so long, the agent fails (RFC 7675 section 5.1). The lite agent sends no checks
+    /// and counts the peer's authenticated requests and media instead.
     package var consentExpiry = Interval.seconds(30)
     /// Without a sign of life on the selected path for so long, the agent reports `disconnected`.
     package var disconnectedAfter = Interval.seconds(10)

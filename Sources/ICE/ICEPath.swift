@@ -11,8 +11,8 @@ package struct ICESocket: Hashable, Sendable {
     }
 }
 
-/// Where a datagram came in or goes out: a local socket and the other side's address. Over TCP a path is one connection, and the
-/// first transmit on an unknown path asks the driver to open it.
+/// Where a datagram came in or goes out: a local socket and the other side's address. Over TCP a path is one
+/// connection, and the first transmit on an unknown path asks the driver to open it.
 package struct ICEPath: Hashable, Sendable {
     package var socket: ICESocket
     package var remote: TransportAddress

@@ -26,10 +26,12 @@ package enum STUNDemux {
         }
     }
 
-    /// Our own fragment, the part of USERNAME before ":", of what looks like a STUN Binding request; nil for anything else.
+    /// Our own fragment, the part of USERNAME before ":", of what looks like a STUN Binding request; nil for anything
+    /// else.
     ///
-    /// For a server with one port for all peers: the fragment finds the agent, whose `receive` then checks the message in
-    /// full. Fragments up to 15 characters, which `ICECredentials(random:)` makes, are read without touching the heap.
+    /// For a server with one port for all peers: the fragment finds the agent, whose `receive` then checks the
+    /// message in full. Fragments up to 15 characters, which `ICECredentials(random:)` makes, are read without
+    /// touching the heap.
     package static func localFragment(of datagram: RawSpan) -> String? {
         let count = datagram.byteCount
         guard count >= STUNMessage.headerBytes, count <= ICELimits.messageBytes,

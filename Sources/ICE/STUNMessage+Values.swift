@@ -46,9 +46,9 @@ extension STUNMessage {
             return TransportAddress(ip: .v4(value.bigEndian(at: 4, as: UInt32.self) ^ Self.magicCookie), port: port)
         case (2, 20):
             let mask = transactionID.xorMask
-            return TransportAddress(
-                ip: .v6(value.bigEndian(at: 4, as: UInt64.self) ^ mask.0, value.bigEndian(at: 12, as: UInt64.self) ^ mask.1),
-                port: port)
+            let high = value.bigEndian(at: 4, as: UInt64.self) ^ mask.0
+            let low = value.bigEndian(at: 12, as: UInt64.self) ^ mask.1
+            return TransportAddress(ip: .v6(high, low), port: port)
         default: throw .malformedAttribute(attribute)
         }
     }

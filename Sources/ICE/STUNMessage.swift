@@ -2,8 +2,8 @@ import Bytes
 
 /// A STUN message (RFC 8489) as a view of a datagram: nothing is copied and every bound is checked once, here.
 ///
-/// Attributes after MESSAGE-INTEGRITY are not covered by it, so they are not seen, FINGERPRINT apart (section 14.5). Of an
-/// attribute that occurs twice the first counts (section 14).
+/// Attributes after MESSAGE-INTEGRITY are not covered by it, so they are not seen, FINGERPRINT apart (section 14.5).
+/// Of an attribute that occurs twice the first counts (section 14).
 package struct STUNMessage: ~Escapable {
     package static let headerBytes = 20
     package static let magicCookie: UInt32 = 0x2112_A442

@@ -2,8 +2,8 @@ package import Bytes
 
 /// Appends one STUN message to memory that the caller lends. `finish` comes last and sets the length.
 ///
-/// The caller makes sure of room: 20 bytes, and for each attribute 4 plus its value padded to 4, 24 for MESSAGE-INTEGRITY and
-/// 8 for FINGERPRINT.
+/// The caller makes sure of room: 20 bytes, and for each attribute 4 plus its value padded to 4, 24 for
+/// MESSAGE-INTEGRITY and 8 for FINGERPRINT.
 package struct STUNWriter {
     private let start: Int
     private let transactionID: STUNTransactionID
@@ -84,7 +84,8 @@ package struct STUNWriter {
         pad(attributes.count * 2, &output)
     }
 
-    /// Sets the length and closes the message with MESSAGE-INTEGRITY, when a key is given, and FINGERPRINT, when wanted.
+    /// Sets the length and closes the message with MESSAGE-INTEGRITY, when a key is given, and FINGERPRINT, when
+    /// wanted.
     package func finish(
         integrityKey key: [UInt8]?, fingerprint: Bool, hmac: HMACSHA1, to output: inout OutputRawSpan
     ) {

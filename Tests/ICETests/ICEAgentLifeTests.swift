@@ -25,7 +25,9 @@ import Testing
         #expect(Set(requests.map(\.bytes)).count == requests.count)
     }
 
-    @Test("when the peer falls silent, disconnected after 10 s and failed after 30", arguments: [ICEAgent.Mode.lite, .full])
+    @Test(
+        "when the peer falls silent, disconnected after 10 s and failed after 30",
+        arguments: [ICEAgent.Mode.lite, .full])
     func expiry(mode: ICEAgent.Mode) throws {
         let world = try makeConnected(mode)
         world.run(for: .seconds(20))
@@ -82,7 +84,9 @@ import Testing
         #expect(world.a.selections == [Scene.serverPath])
     }
 
-    @Test("a restart keeps the old path in use until the new generation has its own", arguments: [ICEAgent.Mode.lite, .full])
+    @Test(
+        "a restart keeps the old path in use until the new generation has its own",
+        arguments: [ICEAgent.Mode.lite, .full])
     func restart(mode: ICEAgent.Mode) throws {
         let world = try makeConnected(mode)
         world.a.agent.restart(credentials: ICECredentials(random: [UInt8](0..<24)), at: world.now)
@@ -185,6 +189,23 @@ import Testing
         #expect(world.a.inject(genuine.bytes, on: elsewhere, at: world.now) == .ignored(.asymmetricResponse))
         #expect(!world.a.isValidated(elsewhere))
         #expect(world.a.inject(genuine.bytes, on: Scene.serverPath, at: world.now) == .ignored(.unknownTransaction))
+    }
+
+    @Test("fragments and passwords of the greatest length fit into every message")
+    func longestCredentials() throws {
+        let long = try [UInt8(ascii: "a"), UInt8(ascii: "b")].map {
+            let text = String(repeating: String(decoding: [$0], as: UTF8.self), count: 256)
+            return try ICECredentials(fragment: text, password: text)
+        }
+        let client = Host(Host.configuration(.full, .controlling, seed: 1, credentials: long[0]))
+        let server = Host(Host.configuration(.lite, seed: 2, credentials: long[1]))
+        try client.bind(1, Scene.clientAddress)
+        server.bindSilently(1, Scene.serverAddress)
+        let world = World(client, server)
+        world.exchangeCredentials()
+        try Scene.offer(world)
+        #expect(world.run(until: Scene.isConnected))
+        #expect(client.sent.map(\.bytes.count).max() == 596)
     }
 
     @Test("an error answer to a check fails the pair, with the code in the tally")

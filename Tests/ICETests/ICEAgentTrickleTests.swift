@@ -155,8 +155,9 @@ import Testing
         let stranger = ICEPath(socket: ICESocket(id: 2), remote: address("203.0.113.201", 3_478))
         #expect(world.a.inject(answer(id), on: stranger, at: world.now) == .ignored(.asymmetricResponse))
         #expect(world.a.inject(answer(RFC5769.transactionID), on: path, at: world.now) == .ignored(.unknownTransaction))
-        #expect(world.a.inject(makeMessage(.binding, .success, id: id), on: path, at: world.now)
-            == .ignored(.missingAttribute(.xorMappedAddress)))
+        #expect(
+            world.a.inject(makeMessage(.binding, .success, id: id), on: path, at: world.now)
+                == .ignored(.missingAttribute(.xorMappedAddress)))
         #expect(world.a.inject(answer(id), on: path, at: world.now) == .accepted)
         #expect(world.a.inject(answer(id), on: path, at: world.now) == .ignored(.unknownTransaction))
     }

@@ -25,11 +25,11 @@ final class Host {
     }
 
     static func configuration(
-        _ mode: ICEAgent.Mode, _ role: ICEAgent.Role = .controlled, seed: UInt64
+        _ mode: ICEAgent.Mode, _ role: ICEAgent.Role = .controlled, seed: UInt64, credentials: ICECredentials? = nil
     ) -> ICEAgent.Configuration {
         var generator = SeededGenerator(seed: seed)
         return ICEAgent.Configuration(
-            mode: mode, role: role, credentials: ICECredentials(random: generator.bytes(24)),
+            mode: mode, role: role, credentials: credentials ?? ICECredentials(random: generator.bytes(24)),
             seed: generator.bytes(32), hmac: testHMAC)
     }
 
@@ -158,7 +158,8 @@ final class World {
     /// Goes to the next thing that happens; false when nothing does up to `end`.
     private func step(before end: Monotonic) -> Bool {
         send()
-        let due = [a.agent.nextDeadline, b.agent.nextDeadline, aToB.nextDeadline, bToA.nextDeadline].compactMap { $0 }.min()
+        let due = [a.agent.nextDeadline, b.agent.nextDeadline, aToB.nextDeadline, bToA.nextDeadline].compactMap { $0 }
+            .min()
         guard let due, due <= end else { return false }
         now = max(now, due)
         while let datagram = aToB.receive(at: now) { deliver(datagram, to: b) }

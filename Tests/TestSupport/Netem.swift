@@ -1,6 +1,7 @@
 package import Bytes
 
-/// One direction of a network in virtual time: loses, delays, reorders and doubles packets, the same way for the same seed.
+/// One direction of a network in virtual time: loses, delays, reorders and doubles packets, the same way for the same
+/// seed.
 ///
 /// `Packet` is a datagram as `[UInt8]`, or that with whatever the test needs beside it.
 package struct Netem<Packet: Sendable>: Sendable {
