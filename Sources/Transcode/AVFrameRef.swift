@@ -59,7 +59,9 @@ struct PicturePlanes {
 extension AVFrameRef {
     /// One value of the first plane, for tests; 0 outside the picture.
     package func luma(_ column: Int, _ row: Int) -> Int {
-        guard row >= 0, row < size.height, column >= 0, column < size.width, let plane = raw.pointee.data.0 else { return 0 }
+        guard row >= 0, row < size.height, column >= 0, column < size.width, let plane = raw.pointee.data.0 else {
+            return 0
+        }
         return Int(plane[row * Int(raw.pointee.linesize.0) + column])
     }
 }

@@ -11,7 +11,9 @@ package struct EncoderSettings: Sendable, Hashable {
     package var threads: Int
     package var color: ColorDescription
 
-    package init(size: PictureSize, bitrate: Int, frameRate: Double, threads: Int, color: ColorDescription = .unspecified) {
+    package init(
+        size: PictureSize, bitrate: Int, frameRate: Double, threads: Int, color: ColorDescription = .unspecified
+    ) {
         self.size = size
         self.bitrate = bitrate
         self.frameRate = frameRate

@@ -40,7 +40,9 @@ package final class H264Encoder: VideoEncoder {
             (input.img.i_stride.0, input.img.i_stride.1, input.img.i_stride.2) = planes.strides
             return x264_encoder_encode(raw, &units, &unitCount, &input, &result)
         }
-        guard let size, size > 0, unitCount > 0, let first = units?.pointee.p_payload else { throw .encodingFailed(size ?? -1) }
+        guard let size, size > 0, unitCount > 0, let first = units?.pointee.p_payload else {
+            throw .encodingFailed(size ?? -1)
+        }
         // x264 lays the units of one picture out one behind the other.
         let bytes = RawSpan(_unsafeStart: UnsafeRawPointer(first), byteCount: Int(size))
         output(EncodedPicture(bytes: bytes, isKey: result.b_keyframe != 0))

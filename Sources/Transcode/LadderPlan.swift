@@ -42,14 +42,16 @@ package struct LadderPlan: Sendable, Hashable {
     ///   - maxThreads: processors at hand; more slices than processors cost quality and gain nothing.
     package init(spec: LadderSpec, source: PictureSize, maxThreads: Int = .max) {
         let source = PictureSize(
-            min(max(source.width, 1), TranscodeLimits.maxSourceSide), min(max(source.height, 1), TranscodeLimits.maxSourceSide))
+            min(max(source.width, 1), TranscodeLimits.maxSourceSide),
+            min(max(source.height, 1), TranscodeLimits.maxSourceSide))
         var rungs: [Rung] = []
         for layer in spec.layers {
             let size = Self.fit(source, into: layer)
             let threads = (size.area + Self.pixelsPerThread - 1) / Self.pixelsPerThread
             rungs.append(
                 Rung(
-                    quality: layer.quality, size: size, bitrate: Self.bitrate(of: layer, at: size), frameRate: spec.maxFrameRate,
+                    quality: layer.quality, size: size, bitrate: Self.bitrate(of: layer, at: size),
+                    frameRate: spec.maxFrameRate,
                     threads: max(1, min(threads, maxThreads))))
             if layer.width >= source.width, layer.height >= source.height { break }
         }
@@ -77,6 +79,7 @@ package struct LadderPlan: Sendable, Hashable {
     static func bitrate(of layer: LadderSpec.Layer, at size: PictureSize) -> Int {
         let kept = Double(size.area) / Double(layer.width * layer.height)
         guard kept < keptArea else { return layer.bitrate }
-        return max(Int(Double(layer.bitrate) * LadderSpec.threeQuarterPower(kept)), TranscodeLimits.layerBitrates.lowerBound)
+        return max(
+            Int(Double(layer.bitrate) * LadderSpec.threeQuarterPower(kept)), TranscodeLimits.layerBitrates.lowerBound)
     }
 }

@@ -63,7 +63,8 @@ package struct LadderSpec: Sendable, Hashable {
         guard Set(layers.map(\.quality)).count == layers.count else { throw .invalidLadder(.repeatedQuality) }
         guard TranscodeLimits.frameRates.contains(maxFrameRate) else { throw .invalidLadder(.badFrameRate) }
         for layer in layers {
-            guard TranscodeLimits.layerSides.contains(layer.width), TranscodeLimits.layerSides.contains(layer.height) else {
+            guard TranscodeLimits.layerSides.contains(layer.width), TranscodeLimits.layerSides.contains(layer.height)
+            else {
                 throw .invalidLadder(.badSize)
             }
             guard TranscodeLimits.layerBitrates.contains(layer.bitrate) else { throw .invalidLadder(.badBitrate) }
@@ -96,7 +97,10 @@ extension LadderSpec {
 
         /// The name in LiveKit's API.
         package var name: String {
-            let shape = ["720P_30FPS_3_LAYERS", "1080P_30FPS_3_LAYERS", "540P_25FPS_2_LAYERS", "720P_30FPS_1_LAYER", "1080P_30FPS_1_LAYER"]
+            let shape = [
+                "720P_30FPS_3_LAYERS", "1080P_30FPS_3_LAYERS", "540P_25FPS_2_LAYERS", "720P_30FPS_1_LAYER",
+                "1080P_30FPS_1_LAYER",
+            ]
             return "H264_" + shape[rawValue % 5] + (rawValue >= 5 ? "_HIGH_MOTION" : "")
         }
 
@@ -160,7 +164,8 @@ extension LadderSpec {
         var boxes: [Layer] = []
         for item in items { boxes.append(try Self.parse(item, maxFrameRate)) }
         boxes.sort { $0.width * $0.height < $1.width * $1.height }
-        let qualities: [LayerQuality] = boxes.count == 1 ? [.high] : boxes.count == 2 ? [.low, .high] : [.low, .medium, .high]
+        let qualities: [LayerQuality] =
+            boxes.count == 1 ? [.high] : boxes.count == 2 ? [.low, .high] : [.low, .medium, .high]
         for index in boxes.indices { boxes[index].quality = qualities[index] }
         try self.init(codec: codec, maxFrameRate: maxFrameRate, layers: boxes)
     }
@@ -177,7 +182,9 @@ extension LadderSpec {
         var bitrate = defaultBitrate(width: width, height: height, frameRate: frameRate)
         if halves.count == 2 {
             guard let kilobits = Int(halves[1]) else { throw .invalidLadder(.badSyntax) }
-            guard (0...TranscodeLimits.layerBitrates.upperBound / 1000).contains(kilobits) else { throw .invalidLadder(.badBitrate) }
+            guard (0...TranscodeLimits.layerBitrates.upperBound / 1000).contains(kilobits) else {
+                throw .invalidLadder(.badBitrate)
+            }
             bitrate = kilobits * 1000
         }
         return Layer(quality: .high, width: width, height: height, bitrate: bitrate)

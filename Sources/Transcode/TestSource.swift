@@ -9,7 +9,8 @@ package struct TestPicture: ~Copyable {
     static let numberBits = 24
     /// The eight bars of a colour bar picture at three quarters of full level, limited range.
     private static let bars: [(y: UInt8, u: UInt8, v: UInt8)] = [
-        (180, 128, 128), (162, 44, 142), (131, 156, 44), (112, 72, 58), (84, 184, 198), (65, 100, 212), (35, 212, 114), (16, 128, 128),
+        (180, 128, 128), (162, 44, 142), (131, 156, 44), (112, 72, 58), (84, 184, 198), (65, 100, 212), (35, 212, 114),
+        (16, 128, 128),
     ]
 
     /// Takes even sides of at least 32 pixels.

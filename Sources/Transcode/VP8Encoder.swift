@@ -6,12 +6,15 @@ package final class VP8Encoder: VideoEncoder {
     /// Clock of the presentation times handed to libvpx: RTP's video clock.
     static let ticksPerSecond: Int64 = 90_000
 
+    /// Nanoseconds; longer is a jump of the source's clock.
+    static let longestStep: Int64 = 2_000_000_000
+
     private var context = vpx_codec_ctx_t()
     private var configuration: vpx_codec_enc_cfg_t
     private var image = vpx_image_t()
     private var frameTicks: Int
-    private var firstPTS: Int64?
-    private var lastTicks: Int64 = -1
+    private var lastPTS: Int64?
+    private var lastTicks: Int64 = 0
 
     package init(_ settings: EncoderSettings) throws(TranscodeError) {
         configuration = try settings.vp8Configuration()
@@ -39,22 +42,34 @@ package final class VP8Encoder: VideoEncoder {
     package func encode(
         _ picture: borrowing AVFrameRef, pts: Int64, forceKey: Bool, output: (EncodedPicture) -> Void
     ) throws(TranscodeError) {
-        let ticks = max((pts - (firstPTS ?? pts)) / 100_000 * 9 + (pts - (firstPTS ?? pts)) % 100_000 * 9 / 100_000, lastTicks + 1)
-        firstPTS = firstPTS ?? pts
-        lastTicks = ticks
+        let ticks = nextTicks(pts)
         let status = picture.withPlanes { planes in
             (image.planes.0, image.planes.1, image.planes.2) = planes.base
             (image.stride.0, image.stride.1, image.stride.2) = planes.strides
             let flags = forceKey ? Int(VPX_EFLAG_FORCE_KF) : 0
             return vpx_codec_encode(&context, &image, ticks, UInt(frameTicks), flags, UInt(VPX_DL_REALTIME))
         }
-        guard let status, status == VPX_CODEC_OK else { throw .encodingFailed(Int32(bitPattern: status?.rawValue ?? 1)) }
+        guard let status, status == VPX_CODEC_OK else {
+            throw .encodingFailed(Int32(bitPattern: status?.rawValue ?? 1))
+        }
         var cursor: vpx_codec_iter_t?
         while let packet = vpx_codec_get_cx_data(&context, &cursor) {
-            guard packet.pointee.kind == VPX_CODEC_CX_FRAME_PKT, let start = shim_vpx_frame_bytes(packet) else { continue }
+            guard packet.pointee.kind == VPX_CODEC_CX_FRAME_PKT, let start = shim_vpx_frame_bytes(packet) else {
+                continue
+            }
             let bytes = RawSpan(_unsafeStart: start, byteCount: shim_vpx_frame_count(packet))
             output(EncodedPicture(bytes: bytes, isKey: shim_vpx_frame_is_key(packet) != 0))
         }
+    }
+
+    /// libvpx takes its rate control's clock from these; a jump of the source's clock counts as one picture's time.
+    private func nextTicks(_ pts: Int64) -> Int64 {
+        defer { lastPTS = pts }
+        guard let lastPTS else { return lastTicks }
+        let step = pts - lastPTS
+        let isSteady = step > 0 && step <= Self.longestStep
+        lastTicks += isSteady ? max(1, step * 9 / 100_000) : Int64(frameTicks)
+        return lastTicks
     }
 
     package func setBitrate(_ bitrate: Int) throws(TranscodeError) {

@@ -66,7 +66,9 @@ package final class VideoDecoder {
             throw .undecodable(status)
         }
         hasBegun = true
-        if picture.raw.pointee.pts == AVCode.noTime { picture.raw.pointee.pts = picture.raw.pointee.best_effort_timestamp }
+        if picture.raw.pointee.pts == AVCode.noTime {
+            picture.raw.pointee.pts = picture.raw.pointee.best_effort_timestamp
+        }
         return true
     }
 

@@ -46,7 +46,9 @@ extension VideoPipeline {
     func noteSource(_ decoder: VideoDecoder) {
         let frame = picture.raw.pointee
         let description = decoder.description
-        if frame.flags & AV_FRAME_FLAG_CORRUPT != 0 || frame.decode_error_flags != 0 { statistics.picturesCorrupt &+= 1 }
+        if frame.flags & AV_FRAME_FLAG_CORRUPT != 0 || frame.decode_error_flags != 0 {
+            statistics.picturesCorrupt &+= 1
+        }
         statistics.source.profile = description.profile
         statistics.source.size = picture.size
         statistics.source.hasReordering = description.reorderDepth > 0
@@ -80,7 +82,9 @@ extension VideoPipeline {
         let next = SourceShape(decoder.codec, picture)
         guard next != shape else { return }
         let side = TranscodeLimits.maxSourceSide
-        guard (1...side).contains(next.size.width), (1...side).contains(next.size.height) else { throw .formatOutOfLimits }
+        guard (1...side).contains(next.size.width), (1...side).contains(next.size.height) else {
+            throw .formatOutOfLimits
+        }
         let plan = LadderPlan(spec: spec, source: next.displaySize, maxThreads: maxThreads)
         var built: [LadderRung] = []
         for rung in plan.rungs { built.append(try LadderRung(rung, sharesSource: next.fits(rung))) }
@@ -155,7 +159,8 @@ extension VideoPipeline {
             statistics[quality].keyFramesOut &+= coded.isKey ? 1 : 0
             statistics[quality].bytesOut &+= UInt64(coded.bytes.byteCount)
             let payload = SlabSlice(copying: coded.bytes, pool: slabPool)
-            output(.frame(quality, EncodedFrame(codec: codec, pts: pts, dts: pts, isKey: coded.isKey, payload: payload)))
+            output(
+                .frame(quality, EncodedFrame(codec: codec, pts: pts, dts: pts, isKey: coded.isKey, payload: payload)))
         }
         if rung.sharesSource {
             try encoder.encode(picture, pts: pts, forceKey: forceKey, output: emit)

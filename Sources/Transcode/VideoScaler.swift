@@ -48,7 +48,8 @@ struct VideoScaler: ~Copyable {
         let options: [(String, Int32)] = [
             ("srcw", wanted.width), ("srch", wanted.height), ("src_format", wanted.format),
             ("dstw", target.width), ("dsth", target.height), ("dst_format", AV_PIX_FMT_YUV420P.rawValue),
-            ("src_range", wanted.isFullRange ? 1 : 0), ("dst_range", 0), ("sws_flags", isShrinking ? SWS_AREA : SWS_BILINEAR),
+            ("src_range", wanted.isFullRange ? 1 : 0), ("dst_range", 0),
+            ("sws_flags", isShrinking ? SWS_AREA : SWS_BILINEAR),
         ]
         for (name, value) in options where av_opt_set_int(UnsafeMutableRawPointer(context), name, Int64(value), 0) < 0 {
             throw .scalerRefused
@@ -64,7 +65,8 @@ struct VideoScaler: ~Copyable {
 enum PixelFormat {
     static func isFullRange(_ frame: AVFrame) -> Bool {
         switch AVPixelFormat(frame.format) {
-        case AV_PIX_FMT_YUVJ420P, AV_PIX_FMT_YUVJ422P, AV_PIX_FMT_YUVJ444P, AV_PIX_FMT_YUVJ440P, AV_PIX_FMT_YUVJ411P: true
+        case AV_PIX_FMT_YUVJ420P, AV_PIX_FMT_YUVJ422P, AV_PIX_FMT_YUVJ444P, AV_PIX_FMT_YUVJ440P, AV_PIX_FMT_YUVJ411P:
+            true
         default: frame.color_range == AVCOL_RANGE_JPEG
         }
     }

@@ -13,8 +13,10 @@ import Transcode
     @Test(
         "every codec with a sample is heard: the tone comes out at its level",
         arguments: [
-            Clip(testDescription: "AAC", sample: .aac), Clip(testDescription: "Opus", sample: .opus), Clip(testDescription: "MP3", sample: .mp3),
-            Clip(testDescription: "FLAC", sample: .flac), Clip(testDescription: "AC-3", sample: .ac3), Clip(testDescription: "E-AC-3", sample: .eac3),
+            Clip(testDescription: "AAC", sample: .aac), Clip(testDescription: "Opus", sample: .opus),
+            Clip(testDescription: "MP3", sample: .mp3),
+            Clip(testDescription: "FLAC", sample: .flac), Clip(testDescription: "AC-3", sample: .ac3),
+            Clip(testDescription: "E-AC-3", sample: .eac3),
             Clip(testDescription: "ADPCM", sample: .adpcm), Clip(testDescription: "Nellymoser", sample: .nellymoser),
             Clip(testDescription: "Speex", sample: .speex),
         ])
@@ -30,7 +32,9 @@ import Transcode
         #expect(pipeline.statistics.codec == clip.sample.audioConfiguration?.codec)
     }
 
-    @Test("the telephone codecs and plain PCM need no record", arguments: [AudioCodec.pcmALaw, .pcmMuLaw, .pcmU8, .pcmS16LE])
+    @Test(
+        "the telephone codecs and plain PCM need no record",
+        arguments: [AudioCodec.pcmALaw, .pcmMuLaw, .pcmU8, .pcmS16LE])
     func plain(codec: AudioCodec) throws {
         let pipeline = try AudioPipeline(spec: AudioSpec(channels: 1, usesDTX: false))
         try pipeline.configure(AudioConfiguration(codec: codec, record: nil, sampleRate: 0, channels: 0))
@@ -38,7 +42,8 @@ import Transcode
         for index in 0..<Int64(10) {
             let frame = EncodedFrame(
                 codec: .audio(codec), pts: index * 20_000_000, dts: 0, isKey: true,
-                payload: SlabSlice(copying: [UInt8](repeating: 0x55, count: codec == .pcmALaw || codec == .pcmMuLaw ? 160 : 1764)))
+                payload: SlabSlice(
+                    copying: [UInt8](repeating: 0x55, count: codec == .pcmALaw || codec == .pcmMuLaw ? 160 : 1764)))
             try pipeline.process(frame) { _ in count += 1 }
         }
         #expect(count >= 8)
@@ -55,7 +60,8 @@ import Transcode
     func downmix() throws {
         // Front left, front right, centre, low frequencies, side left, side right; 1 + 2 x 0.7071 = 2.4142.
         let cases: [([Float], Float, Float)] = [
-            ([1, 0, 0, 0, 0, 0], 1 / 2.4142, 0), ([0, 1, 0, 0, 0, 0], 0, 1 / 2.4142), ([0, 0, 1, 0, 0, 0], 0.7071 / 2.4142, 0.7071 / 2.4142),
+            ([1, 0, 0, 0, 0, 0], 1 / 2.4142, 0), ([0, 1, 0, 0, 0, 0], 0, 1 / 2.4142),
+            ([0, 0, 1, 0, 0, 0], 0.7071 / 2.4142, 0.7071 / 2.4142),
             ([0, 0, 0, 1, 0, 0], 0, 0), ([0, 0, 0, 0, 1, 0], 0.7071 / 2.4142, 0), ([1, 1, 1, 1, 1, 1], 1, 1),
         ]
         for (values, left, right) in cases {
@@ -113,7 +119,8 @@ import Transcode
         #expect(AudioSpec(preset: .opusStereo96) == AudioSpec(channels: 2, bitrate: 96_000))
         #expect(AudioSpec(preset: .opusMono64) == AudioSpec(channels: 1, bitrate: 64_000))
         #expect(AudioSpec.Preset.allCases.map(\.name) == ["OPUS_STEREO_96KBPS", "OPUS_MONO_64KBS"])
-        #expect(AudioSpec().channels == 2 && AudioSpec(channels: 9).channels == 2 && AudioSpec(channels: -3).channels == 2)
+        #expect(
+            AudioSpec().channels == 2 && AudioSpec(channels: 9).channels == 2 && AudioSpec(channels: -3).channels == 2)
         #expect(AudioSpec(bitrate: 1).bitrate == 6_000 && AudioSpec(bitrate: .max).bitrate == 510_000)
         #expect(AudioSpec(complexity: 99).complexity == 10)
         #expect(AudioSpec().usesDTX)

@@ -74,7 +74,9 @@ import Transcode
         var tone = Tone()
         try pipeline.configure(tone.configuration)
         var out: [AudioOutput] = []
-        for time in [5000.0, 5010, 5020, 5030, 4800, 4810, 5040, 5050] { try pipeline.process(tone.next(at: time)) { out.append($0) } }
+        for time in [5000.0, 5010, 5020, 5030, 4800, 4810, 5040, 5050] {
+            try pipeline.process(tone.next(at: time)) { out.append($0) }
+        }
         for time in [100.0, 110, 120, 130] { try pipeline.process(tone.next(at: time)) { out.append($0) } }
         try pipeline.finish { out.append($0) }
         let times = milliseconds(out)
@@ -125,7 +127,9 @@ import Transcode
             var tone = Tone(amplitude: amplitude)
             try pipeline.configure(tone.configuration)
             var levels: [Int] = []
-            for index in 0..<20 { try pipeline.process(tone.next(at: Double(index) * 10)) { levels.append(Int($0.level.minusDecibels)) } }
+            for index in 0..<20 {
+                try pipeline.process(tone.next(at: Double(index) * 10)) { levels.append(Int($0.level.minusDecibels)) }
+            }
             #expect(levels.dropFirst(2).allSatisfy { expected.contains($0) }, "\(amplitude): \(levels)")
         }
     }
@@ -157,7 +161,9 @@ import Transcode
         #expect(Array(milliseconds(out).prefix(50)) == (0..<50).map { Int64($0) * 20 })
         let levels = out.map(\.level.minusDecibels)
         // One channel on two gets 3 dB less on each, as in FFmpeg.
-        #expect(levels[2..<24].allSatisfy { (5...8).contains($0) } && levels[27..<48].allSatisfy { (8...11).contains($0) }, "\(levels)")
+        #expect(
+            levels[2..<24].allSatisfy { (5...8).contains($0) } && levels[27..<48].allSatisfy { (8...11).contains($0) },
+            "\(levels)")
         #expect(pipeline.statistics.jumps == 0)
     }
 
@@ -170,7 +176,9 @@ import Transcode
         #expect(throws: TranscodeError.notConfigured) { try pipeline.process(tone.next(at: 0)) { _ in } }
     }
 
-    @Test("rates and channels outside the limits are refused", arguments: [(3_999, 1), (192_001, 1), (48_000, 17), (-1, 1), (48_000, -1)])
+    @Test(
+        "rates and channels outside the limits are refused",
+        arguments: [(3_999, 1), (192_001, 1), (48_000, 17), (-1, 1), (48_000, -1)])
     func limits(rate: Int, channels: Int) throws {
         let pipeline = try AudioPipeline(spec: AudioSpec())
         let configuration = AudioConfiguration(codec: .pcmS16LE, record: nil, sampleRate: rate, channels: channels)

@@ -22,7 +22,8 @@ import Transcode
         #expect(timeline.position == 5 + packet)
     }
 
-    @Test("errors up to 30 ms are followed, a step more is a jump ahead or an overlap behind, a second behind is a jump")
+    @Test(
+        "errors up to 30 ms are followed, a step more is a jump ahead or an overlap behind, a second behind is a jump")
     func borders() {
         let cases: [(Int64, AudioTimeline.Step)] = [
             (0, .follow), (30_000_000, .follow), (30_000_001, .jump), (-30_000_000, .follow), (-30_000_001, .overlap),

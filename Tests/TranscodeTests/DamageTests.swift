@@ -6,7 +6,9 @@ import Transcode
 
 /// Broken input: nothing may trap, and a whole stream afterwards must come through.
 @Suite struct DamageTests {
-    private let samples: [MediaSample] = [.h264Reordered, .h264TenBit, .hevc, .av1, .vp9, .sorensonH263, .screenVideo, .screenVideo2]
+    private let samples: [MediaSample] = [
+        .h264Reordered, .h264TenBit, .hevc, .av1, .vp9, .sorensonH263, .screenVideo, .screenVideo2,
+    ]
 
     private func process(_ pipeline: VideoPipeline, _ frame: EncodedFrame) {
         do {
@@ -60,7 +62,8 @@ import Transcode
             let record = try #require(sample.record).copied()
             let configuration = try #require(sample.videoConfiguration)
             for count in 0...record.count {
-                _ = try? VideoDecoder(VideoConfiguration(codec: configuration.codec, record: SlabSlice(copying: Array(record[..<count]))))
+                _ = try? VideoDecoder(
+                    VideoConfiguration(codec: configuration.codec, record: SlabSlice(copying: Array(record[..<count]))))
             }
             for _ in 0..<50 {
                 let bytes = generator.bytes(Int(generator.next() % 64))
@@ -98,11 +101,16 @@ import Transcode
         var generator = SeededGenerator(seed: 5)
         for codec in AudioCodec.allCases {
             let pipeline = try AudioPipeline(spec: AudioSpec())
-            do { try pipeline.configure(AudioConfiguration(codec: codec, record: nil, sampleRate: 0, channels: 0)) } catch { continue }
+            do {
+                try pipeline.configure(AudioConfiguration(codec: codec, record: nil, sampleRate: 0, channels: 0))
+            } catch { continue }
             for index in 0..<Int64(40) {
                 let payload = SlabSlice(copying: generator.bytes(Int(generator.next() % 400)))
-                let frame = EncodedFrame(codec: .audio(codec), pts: index * 20_000_000, dts: 0, isKey: true, payload: payload)
-                do { try pipeline.process(frame) { _ in } } catch { #expect(error.severity == .drop, "\(codec) \(error)") }
+                let frame = EncodedFrame(
+                    codec: .audio(codec), pts: index * 20_000_000, dts: 0, isKey: true, payload: payload)
+                do { try pipeline.process(frame) { _ in } } catch {
+                    #expect(error.severity == .drop, "\(codec) \(error)")
+                }
             }
         }
     }

@@ -12,21 +12,38 @@ import Transcode
     @Test(
         "layers fit the source: never larger, aspect kept, even, and none above the first that covers it",
         arguments: [
-            Case(source: PictureSize(1920, 1080), sizes: [PictureSize(320, 180), PictureSize(640, 360), PictureSize(1280, 720)]),
-            Case(source: PictureSize(1280, 720), sizes: [PictureSize(320, 180), PictureSize(640, 360), PictureSize(1280, 720)]),
+            Case(
+                source: PictureSize(1920, 1080),
+                sizes: [PictureSize(320, 180), PictureSize(640, 360), PictureSize(1280, 720)]),
+            Case(
+                source: PictureSize(1280, 720),
+                sizes: [PictureSize(320, 180), PictureSize(640, 360), PictureSize(1280, 720)]),
             Case(source: PictureSize(320, 180), sizes: [PictureSize(320, 180)]),
             Case(source: PictureSize(160, 90), sizes: [PictureSize(160, 90)]),
             Case(source: PictureSize(640, 360), sizes: [PictureSize(320, 180), PictureSize(640, 360)]),
-            Case(source: PictureSize(641, 360), sizes: [PictureSize(320, 180), PictureSize(640, 360), PictureSize(642, 360)]),
+            Case(
+                source: PictureSize(641, 360),
+                sizes: [PictureSize(320, 180), PictureSize(640, 360), PictureSize(642, 360)]),
             // Portrait: fitted by height.
-            Case(source: PictureSize(1080, 1920), sizes: [PictureSize(102, 180), PictureSize(202, 360), PictureSize(406, 720)]),
-            Case(source: PictureSize(720, 1280), sizes: [PictureSize(102, 180), PictureSize(202, 360), PictureSize(406, 720)]),
+            Case(
+                source: PictureSize(1080, 1920),
+                sizes: [PictureSize(102, 180), PictureSize(202, 360), PictureSize(406, 720)]),
+            Case(
+                source: PictureSize(720, 1280),
+                sizes: [PictureSize(102, 180), PictureSize(202, 360), PictureSize(406, 720)]),
             // 4:3 and wide screens.
-            Case(source: PictureSize(1024, 768), sizes: [PictureSize(240, 180), PictureSize(480, 360), PictureSize(960, 720)]),
-            Case(source: PictureSize(2560, 1080), sizes: [PictureSize(320, 136), PictureSize(640, 270), PictureSize(1280, 540)]),
-            Case(source: PictureSize(1279, 719), sizes: [PictureSize(320, 180), PictureSize(640, 360), PictureSize(1280, 720)]),
+            Case(
+                source: PictureSize(1024, 768),
+                sizes: [PictureSize(240, 180), PictureSize(480, 360), PictureSize(960, 720)]),
+            Case(
+                source: PictureSize(2560, 1080),
+                sizes: [PictureSize(320, 136), PictureSize(640, 270), PictureSize(1280, 540)]),
+            Case(
+                source: PictureSize(1279, 719),
+                sizes: [PictureSize(320, 180), PictureSize(640, 360), PictureSize(1280, 720)]),
             Case(source: PictureSize(1, 1), sizes: [PictureSize(2, 2)]),
-            Case(source: PictureSize(8192, 2), sizes: [PictureSize(320, 2), PictureSize(640, 2), PictureSize(1280, 2)]),
+            Case(
+                source: PictureSize(8192, 2), sizes: [PictureSize(320, 2), PictureSize(640, 2), PictureSize(1280, 2)]),
             Case(source: PictureSize(0, -5), sizes: [PictureSize(2, 2)]),
         ])
     func fitting(each: Case) {
@@ -68,8 +85,12 @@ import Transcode
     func threads() {
         let spec = LadderSpec(preset: .h264_1080p30Layers3)
         #expect(LadderPlan(spec: spec, source: PictureSize(1920, 1080)).rungs.map(\.threads) == [1, 2, 7])
-        #expect(LadderPlan(spec: spec, source: PictureSize(1920, 1080), maxThreads: 2).rungs.map(\.threads) == [1, 2, 2])
+        #expect(
+            LadderPlan(spec: spec, source: PictureSize(1920, 1080), maxThreads: 2).rungs.map(\.threads) == [1, 2, 2])
         #expect(LadderPlan(spec: Self.preset720, source: PictureSize(1280, 720)).rungs.map(\.threads) == [1, 1, 3])
-        #expect(LadderPlan(spec: Self.preset720, source: PictureSize(1280, 720), maxThreads: 0).rungs.map(\.threads) == [1, 1, 1])
+        #expect(
+            LadderPlan(spec: Self.preset720, source: PictureSize(1280, 720), maxThreads: 0).rungs.map(\.threads) == [
+                1, 1, 1,
+            ])
     }
 }

@@ -9,13 +9,31 @@ import Transcode
     @Test("each preset has LiveKit's sizes, rates and bit rates")
     func presets() {
         let expected: [(LadderSpec.Preset, Double, [LadderSpec.Layer])] = [
-            (.h264_720p30Layers3, 30, [layer(.low, 320, 180, 237_500), layer(.medium, 640, 360, 671_751), layer(.high, 1280, 720, 1_900_000)]),
-            (.h264_1080p30Layers3, 30, [layer(.low, 480, 270, 437_500), layer(.medium, 960, 540, 1_237_436), layer(.high, 1920, 1080, 3_500_000)]),
+            (
+                .h264_720p30Layers3, 30,
+                [layer(.low, 320, 180, 237_500), layer(.medium, 640, 360, 671_751), layer(.high, 1280, 720, 1_900_000)]
+            ),
+            (
+                .h264_1080p30Layers3, 30,
+                [
+                    layer(.low, 480, 270, 437_500), layer(.medium, 960, 540, 1_237_436),
+                    layer(.high, 1920, 1080, 3_500_000),
+                ]
+            ),
             (.h264_540p25Layers2, 25, [layer(.low, 480, 270, 353_553), layer(.high, 960, 540, 1_000_000)]),
             (.h264_720p30Layers1, 30, [layer(.high, 1280, 720, 1_900_000)]),
             (.h264_1080p30Layers1, 30, [layer(.high, 1920, 1080, 3_500_000)]),
-            (.h264_720p30Layers3HighMotion, 30, [layer(.low, 320, 180, 312_500), layer(.medium, 640, 360, 883_883), layer(.high, 1280, 720, 2_500_000)]),
-            (.h264_1080p30Layers3HighMotion, 30, [layer(.low, 480, 270, 562_500), layer(.medium, 960, 540, 1_590_990), layer(.high, 1920, 1080, 4_500_000)]),
+            (
+                .h264_720p30Layers3HighMotion, 30,
+                [layer(.low, 320, 180, 312_500), layer(.medium, 640, 360, 883_883), layer(.high, 1280, 720, 2_500_000)]
+            ),
+            (
+                .h264_1080p30Layers3HighMotion, 30,
+                [
+                    layer(.low, 480, 270, 562_500), layer(.medium, 960, 540, 1_590_990),
+                    layer(.high, 1920, 1080, 4_500_000),
+                ]
+            ),
             (.h264_540p25Layers2HighMotion, 25, [layer(.low, 480, 270, 459_619), layer(.high, 960, 540, 1_300_000)]),
             (.h264_720p30Layers1HighMotion, 30, [layer(.high, 1280, 720, 2_500_000)]),
             (.h264_1080p30Layers1HighMotion, 30, [layer(.high, 1920, 1080, 4_500_000)]),
@@ -32,9 +50,11 @@ import Transcode
     @Test("presets are found by their names in LiveKit's API")
     func presetNames() {
         let names = [
-            "H264_720P_30FPS_3_LAYERS", "H264_1080P_30FPS_3_LAYERS", "H264_540P_25FPS_2_LAYERS", "H264_720P_30FPS_1_LAYER",
+            "H264_720P_30FPS_3_LAYERS", "H264_1080P_30FPS_3_LAYERS", "H264_540P_25FPS_2_LAYERS",
+            "H264_720P_30FPS_1_LAYER",
             "H264_1080P_30FPS_1_LAYER", "H264_720P_30FPS_3_LAYERS_HIGH_MOTION", "H264_1080P_30FPS_3_LAYERS_HIGH_MOTION",
-            "H264_540P_25FPS_2_LAYERS_HIGH_MOTION", "H264_720P_30FPS_1_LAYER_HIGH_MOTION", "H264_1080P_30FPS_1_LAYER_HIGH_MOTION",
+            "H264_540P_25FPS_2_LAYERS_HIGH_MOTION", "H264_720P_30FPS_1_LAYER_HIGH_MOTION",
+            "H264_1080P_30FPS_1_LAYER_HIGH_MOTION",
         ]
         #expect(LadderSpec.Preset.allCases.map(\.name) == names)
         #expect(names.map { LadderSpec.Preset(name: $0) } == LadderSpec.Preset.allCases)
@@ -51,7 +71,10 @@ import Transcode
     @Test("options without layers get three layers under 1.7 Mbit/s")
     func defaultLayers() throws {
         let spec = try LadderSpec.defaultLayers(codec: .vp8, maxFrameRate: 24)
-        #expect(spec.layers == [layer(.low, 320, 180, 212_500), layer(.medium, 640, 360, 601_040), layer(.high, 1280, 720, 1_700_000)])
+        #expect(
+            spec.layers == [
+                layer(.low, 320, 180, 212_500), layer(.medium, 640, 360, 601_040), layer(.high, 1280, 720, 1_700_000),
+            ])
         #expect(spec.maxFrameRate == 24)
         #expect(spec.codec == .vp8)
     }
@@ -59,7 +82,10 @@ import Transcode
     @Test("layers in text get their qualities by size, whatever their order")
     func text() throws {
         let three = try LadderSpec(layers: "1280x720@1900,320x180@200,640x360@600")
-        #expect(three.layers == [layer(.low, 320, 180, 200_000), layer(.medium, 640, 360, 600_000), layer(.high, 1280, 720, 1_900_000)])
+        #expect(
+            three.layers == [
+                layer(.low, 320, 180, 200_000), layer(.medium, 640, 360, 600_000), layer(.high, 1280, 720, 1_900_000),
+            ])
         let two = try LadderSpec(layers: "960x540@1000,480x270@300")
         #expect(two.layers.map(\.quality) == [.low, .high])
         let one = try LadderSpec(layers: "1920x1080", maxFrameRate: 15)
@@ -69,9 +95,11 @@ import Transcode
     @Test(
         "broken layer texts are told apart",
         arguments: [
-            ("", LadderFault.badSyntax), (",", .badSyntax), ("1280", .badSyntax), ("1280x720@", .badSyntax), ("1280x720@1@2", .badSyntax),
+            ("", LadderFault.badSyntax), (",", .badSyntax), ("1280", .badSyntax), ("1280x720@", .badSyntax),
+            ("1280x720@1@2", .badSyntax),
             ("1280x720x3@1", .badSyntax), ("axb@1", .badSyntax), ("15x720@100", .badSize), ("4097x720@100", .badSize),
-            ("-640x360@100", .badSize), ("640x360@9", .badBitrate), ("640x360@100001", .badBitrate), ("640x360@-5", .badBitrate),
+            ("-640x360@100", .badSize), ("640x360@9", .badBitrate), ("640x360@100001", .badBitrate),
+            ("640x360@-5", .badBitrate),
             ("640x360@9223372036854775807", .badBitrate), ("99999999999999999999x2", .badSyntax),
             ("640x360,320x180,160x90,80x45", .tooManyLayers),
         ])

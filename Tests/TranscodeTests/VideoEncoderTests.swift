@@ -15,21 +15,25 @@ import Transcode
 
     /// Bits per second of `seconds` of test pictures at `rate`, after a second to settle.
     private func bitrate(
-        _ encoder: any VideoEncoder, _ picture: borrowing TestPicture, rate: Int, seconds: Int, from start: Int = 0, tell: Bool = true
+        _ encoder: any VideoEncoder, _ picture: borrowing TestPicture, rate: Int, seconds: Int, from start: Int = 0,
+        tell: Bool = true
     ) throws -> Int {
         var bytes = 0
         for index in 0..<rate * seconds {
             picture.draw(index, noise: 4)
             if tell { try encoder.setFrameRate(Double(rate)) }
             let pts = Int64(start) * 1_000_000_000 + Int64(index) * 1_000_000_000 / Int64(rate)
-            try encoder.encode(picture.frame, pts: pts, forceKey: false) { if index >= rate { bytes += $0.bytes.byteCount } }
+            try encoder.encode(picture.frame, pts: pts, forceKey: false) {
+                if index >= rate { bytes += $0.bytes.byteCount }
+            }
         }
         return bytes * 8 / (seconds - 1)
     }
 
     @Test("one picture in, one frame out at once, a key frame first and then on demand alone", arguments: Kind.allCases)
     func oneForOne(kind: Kind) throws {
-        let encoder = try make(kind, EncoderSettings(size: PictureSize(160, 96), bitrate: 200_000, frameRate: 30, threads: 1))
+        let encoder = try make(
+            kind, EncoderSettings(size: PictureSize(160, 96), bitrate: 200_000, frameRate: 30, threads: 1))
         let picture = try TestPicture(width: 160, height: 96)
         var keys: [Int] = []
         var count = 0
@@ -44,10 +48,13 @@ import Transcode
         #expect(keys == [0, 350])
     }
 
-    @Test("bits per real second hold at half and at a third of the rate that the encoder was opened with", arguments: Kind.allCases, [30, 15, 10])
+    @Test(
+        "bits per real second hold at half and at a third of the rate that the encoder was opened with",
+        arguments: Kind.allCases, [30, 15, 10])
     func variableRate(kind: Kind, rate: Int) throws {
         let target = 250_000
-        let encoder = try make(kind, EncoderSettings(size: PictureSize(320, 192), bitrate: target, frameRate: 30, threads: 1))
+        let encoder = try make(
+            kind, EncoderSettings(size: PictureSize(320, 192), bitrate: target, frameRate: 30, threads: 1))
         let picture = try TestPicture(width: 320, height: 192)
         let measured = try bitrate(encoder, picture, rate: rate, seconds: 8)
         #expect((target * 80 / 100...target * 115 / 100).contains(measured), "\(measured)")
@@ -55,7 +62,8 @@ import Transcode
 
     @Test("a new bit rate holds from then on", arguments: Kind.allCases)
     func reconfigure(kind: Kind) throws {
-        let encoder = try make(kind, EncoderSettings(size: PictureSize(320, 192), bitrate: 300_000, frameRate: 15, threads: 1))
+        let encoder = try make(
+            kind, EncoderSettings(size: PictureSize(320, 192), bitrate: 300_000, frameRate: 15, threads: 1))
         let picture = try TestPicture(width: 320, height: 192)
         _ = try bitrate(encoder, picture, rate: 15, seconds: 4)
         try encoder.setBitrate(120_000)
@@ -79,7 +87,8 @@ import Transcode
     @Test("colours that the source names are named in the stream")
     func colours() throws {
         let bt709 = ColorDescription(primaries: 1, transfer: 1, matrix: 1)
-        let settings = EncoderSettings(size: PictureSize(160, 96), bitrate: 100_000, frameRate: 25, threads: 1, color: bt709)
+        let settings = EncoderSettings(
+            size: PictureSize(160, 96), bitrate: 100_000, frameRate: 25, threads: 1, color: bt709)
         let encoder = try H264Encoder(settings)
         let picture = try TestPicture(width: 160, height: 96)
         picture.draw(0)

@@ -12,7 +12,8 @@ final class TestVideo {
     init(_ width: Int, _ height: Int, codec: VideoCodec = .h264, frameRate: Double = 30) throws {
         picture = try TestPicture(width: width, height: height)
         self.codec = codec
-        let settings = EncoderSettings(size: PictureSize(width, height), bitrate: 1_000_000, frameRate: frameRate, threads: 1)
+        let settings = EncoderSettings(
+            size: PictureSize(width, height), bitrate: 1_000_000, frameRate: frameRate, threads: 1)
         encoder = codec == .h264 ? try H264Encoder(settings) : try VP8Encoder(settings)
     }
 

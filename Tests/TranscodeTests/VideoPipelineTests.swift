@@ -202,7 +202,9 @@ import Transcode
         let video = try TestVideo(384, 256)
         func kilobits(_ from: Int64) throws -> Int {
             var out = Collected()
-            for index in 0..<Int64(60) { try pipeline.process(try video.next(at: from + index * 33, noise: 5)) { out.add($0) } }
+            for index in 0..<Int64(60) {
+                try pipeline.process(try video.next(at: from + index * 33, noise: 5)) { out.add($0) }
+            }
             return out.frames.reduce(0) { $0 + $1.frame.payload.count } * 8 / 2 / 1000
         }
         _ = try kilobits(0)
@@ -245,7 +247,9 @@ import Transcode
         #expect(!statistics.source.hasReordering && !statistics.source.isInterlaced)
         #expect(statistics.framesIn == 60 && statistics.picturesDecoded == 60 && statistics.decoderErrors == 0)
         #expect(statistics[.high].framesOut == 60 && statistics[.high].keyFramesOut == 1)
-        #expect(statistics[.low].bytesOut == out.frames.filter { $0.quality == .low }.reduce(0) { $0 + UInt64($1.frame.payload.count) })
+        #expect(
+            statistics[.low].bytesOut
+                == out.frames.filter { $0.quality == .low }.reduce(0) { $0 + UInt64($1.frame.payload.count) })
         #expect(statistics[.high].scale.count == 0, "the top layer shares the decoded picture")
         #expect(statistics[.medium].scale.count == 60)
     }
@@ -254,5 +258,7 @@ import Transcode
 /// Types of the NAL units of an Annex B access unit.
 func unitTypes(_ bytes: [UInt8]) -> [UInt8] {
     guard bytes.count > 3 else { return [] }
-    return (0..<bytes.count - 3).filter { bytes[$0] == 0 && bytes[$0 + 1] == 0 && bytes[$0 + 2] == 1 }.map { bytes[$0 + 3] & 31 }
+    return (0..<bytes.count - 3).filter { bytes[$0] == 0 && bytes[$0 + 1] == 0 && bytes[$0 + 2] == 1 }.map {
+        bytes[$0 + 3] & 31
+    }
 }

@@ -14,10 +14,14 @@ import Transcode
     @Test(
         "every codec and pixel format with a sample comes out as a layer, with the source's times",
         arguments: [
-            Clip(testDescription: "H.264", sample: .h264WidePixels), Clip(testDescription: "H.264 10 bit", sample: .h264TenBit),
-            Clip(testDescription: "H.264 4:4:4", sample: .h264Dense), Clip(testDescription: "H.264 interlaced", sample: .h264Interlaced),
-            Clip(testDescription: "HEVC", sample: .hevc), Clip(testDescription: "AV1", sample: .av1), Clip(testDescription: "VP9", sample: .vp9),
-            Clip(testDescription: "Sorenson H.263", sample: .sorensonH263), Clip(testDescription: "Screen video", sample: .screenVideo),
+            Clip(testDescription: "H.264", sample: .h264WidePixels),
+            Clip(testDescription: "H.264 10 bit", sample: .h264TenBit),
+            Clip(testDescription: "H.264 4:4:4", sample: .h264Dense),
+            Clip(testDescription: "H.264 interlaced", sample: .h264Interlaced),
+            Clip(testDescription: "HEVC", sample: .hevc), Clip(testDescription: "AV1", sample: .av1),
+            Clip(testDescription: "VP9", sample: .vp9),
+            Clip(testDescription: "Sorenson H.263", sample: .sorensonH263),
+            Clip(testDescription: "Screen video", sample: .screenVideo),
             Clip(testDescription: "Screen video 2", sample: .screenVideo2),
         ])
     func codecs(clip: Clip) throws {
@@ -31,10 +35,12 @@ import Transcode
         #expect(try decodedPictures(out.frames.map(\.frame)).count == clip.sample.frames.count)
     }
 
-    @Test("codecs without a delay of their own give each picture with its frame", arguments: [
-        Clip(testDescription: "H.264", sample: .h264WidePixels), Clip(testDescription: "HEVC", sample: .hevc),
-        Clip(testDescription: "AV1", sample: .av1), Clip(testDescription: "VP9", sample: .vp9),
-    ])
+    @Test(
+        "codecs without a delay of their own give each picture with its frame",
+        arguments: [
+            Clip(testDescription: "H.264", sample: .h264WidePixels), Clip(testDescription: "HEVC", sample: .hevc),
+            Clip(testDescription: "AV1", sample: .av1), Clip(testDescription: "VP9", sample: .vp9),
+        ])
     func noDelay(clip: Clip) throws {
         let pipeline = try VideoPipeline.small(qualities: [.high])
         try pipeline.configure(try #require(clip.sample.videoConfiguration))
@@ -64,7 +70,8 @@ import Transcode
         #expect(pipeline.statistics.source.hasReordering)
     }
 
-    @Test("a change of codec first brings out the pictures that the old decoder held back, then starts with a key frame")
+    @Test(
+        "a change of codec first brings out the pictures that the old decoder held back, then starts with a key frame")
     func codecChange() throws {
         let pipeline = try VideoPipeline.small(qualities: [.high])
         var out = Collected()
@@ -84,7 +91,8 @@ import Transcode
         let sample = MediaSample.h264WidePixels
         try pipeline.configure(try #require(sample.videoConfiguration))
         for frame in sample.frames {
-            try pipeline.configure(VideoConfiguration(codec: .h264, record: SlabSlice(copying: sample.record?.copied() ?? [])))
+            try pipeline.configure(
+                VideoConfiguration(codec: .h264, record: SlabSlice(copying: sample.record?.copied() ?? [])))
             try pipeline.process(frame) { out.add($0) }
         }
         #expect(out.keys(.high) == [0])
@@ -153,7 +161,9 @@ import Transcode
         var out = Collected()
         let video = try TestVideo(96, 64, codec: .vp8)
         _ = try video.next(at: 0)
-        #expect(throws: TranscodeError.awaitingKeyFrame) { try pipeline.process(try video.next(at: 40)) { out.add($0) } }
+        #expect(throws: TranscodeError.awaitingKeyFrame) {
+            try pipeline.process(try video.next(at: 40)) { out.add($0) }
+        }
         #expect(pipeline.statistics.framesBeforeKey == 1 && pipeline.statistics.decoderErrors == 0)
         try pipeline.process(try video.next(at: 80, isKey: true)) { out.add($0) }
         #expect(out.times(.low) == [80])
@@ -177,7 +187,8 @@ import Transcode
         let pipeline = try VideoPipeline.small(qualities: [.low])
         try pipeline.configure(VideoConfiguration(codec: .vp8, record: nil))
         // A VP8 key frame header of 16383x16383.
-        let bytes: [UInt8] = [0x10, 0x02, 0x00, 0x9D, 0x01, 0x2A, 0xFF, 0x3F, 0xFF, 0x3F] + [UInt8](repeating: 0, count: 64)
+        let bytes: [UInt8] =
+            [0x10, 0x02, 0x00, 0x9D, 0x01, 0x2A, 0xFF, 0x3F, 0xFF, 0x3F] + [UInt8](repeating: 0, count: 64)
         let frame = EncodedFrame(codec: .video(.vp8), pts: 0, dts: 0, isKey: true, payload: SlabSlice(copying: bytes))
         #expect(throws: TranscodeError.self) { try pipeline.process(frame) { _ in } }
         #expect(pipeline.statistics.decoderErrors == 1)
