@@ -81,5 +81,38 @@ let package = Package(
                 .embedInCode("Page/index.html"), .embedInCode("Page/style.css"), .embedInCode("Page/app.js"),
             ],
             swiftSettings: settings),
+
+        // Tests: one target a module, and the fuzz corpus through the same functions that libFuzzer runs.
+        .target(name: "TestSupport", dependencies: ["Bytes", "Media"], path: "Tests/TestSupport", swiftSettings: settings),
+        tests("Bytes", ["Bytes"]),
+        tests("Media", ["Bytes", "Media"]),
+        tests("RTMP", ["Bytes", "Media", "RTMP"]),
+        tests("FLV", ["Bytes", "Media", "FLV"]),
+        tests("SDP", ["Bytes", "SDP"]),
+        tests("RTP", ["Bytes", "Media", "RTP"]),
+        tests("ICE", ["Bytes", "ICE"]),
+        tests("DTLS", ["Bytes", "DTLS"]),
+        tests("Transcode", ["Bytes", "Media", "Transcode"]),
+        tests("Runtime", ["Bytes", "Runtime"]),
+        tests("WebRTC", ["Bytes", "Media", "SDP", "RTP", "ICE", "DTLS", "WebRTC"]),
+        tests("WHIP", ["Bytes", "SDP", "WebRTC", "WHIP"]),
+        tests("Ingress", ["Bytes", "Media", "Transcode", "Ingress", coreMetrics]),
+        tests("FuzzReplay", ["FuzzTargets"]),
+
+        // Fuzzing.
+        .target(
+            name: "FuzzTargets",
+            dependencies: [
+                "Bytes", "Media", "RTMP", "FLV", "SDP", "RTP", "ICE", "DTLS", "Transcode", "WebRTC", "WHIP",
+            ], path: "Fuzz/Targets", swiftSettings: settings),
+        .executableTarget(
+            name: "ingress-fuzz", dependencies: ["FuzzTargets", argumentParser], path: "Fuzz/Replay", swiftSettings: settings),
     ]
 )
+
+// libFuzzer brings its own main, so its program exists only where script/fuzz asks for it.
+if Context.environment["FUZZ"] != nil {
+    package.targets.append(
+        .executableTarget(
+            name: "ingress-libfuzzer", dependencies: ["FuzzTargets"], path: "Fuzz/LibFuzzer", swiftSettings: settings))
+}

@@ -65,6 +65,14 @@ extension TransportAddress.IP: CustomStringConvertible {
         }
     }
 
+    /// 0.0.0.0 or ::, which stands for every address of the machine.
+    public var isAny: Bool {
+        switch self {
+        case .v4(let address): address == 0
+        case .v6(let high, let low): high == 0 && low == 0
+        }
+    }
+
     /// Link-local: 169.254.0.0/16 or fe80::/10.
     public var isLinkLocal: Bool {
         switch self {
