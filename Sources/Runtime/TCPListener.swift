@@ -29,7 +29,7 @@ package final class TCPListener {
     private static let longestRest = Interval.seconds(1)
 
     /// With the port that the system chose when 0 was asked for.
-    package let address: TransportAddress
+    package nonisolated let address: TransportAddress
     package private(set) var acceptedConnections: UInt64 = 0
 
     private let options: Options

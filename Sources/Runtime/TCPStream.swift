@@ -55,7 +55,7 @@ package final class TCPStream {
     /// Reads per wake-up, so that one fast sender does not starve the others.
     private static let readsPerWake = 4
 
-    package let peerAddress: TransportAddress
+    package nonisolated let peerAddress: TransportAddress
     /// Since the start.
     package private(set) var receivedBytes: UInt64 = 0
     package private(set) var sentBytes: UInt64 = 0

@@ -62,7 +62,7 @@ package final class UDPSocket {
     private static let largestBuffer = 16 * 1024 * 1024
 
     /// With the port that the system chose when 0 was asked for.
-    package let address: TransportAddress
+    package nonisolated let address: TransportAddress
     /// Whether runs of datagrams go out segmented by the kernel.
     package private(set) var isSegmenting: Bool
 
