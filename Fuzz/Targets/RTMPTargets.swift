@@ -169,7 +169,9 @@ private func readChunks(_ bytes: [UInt8], piece: Int) -> ReadChunks {
     let configuration = RTMPClientConfiguration(app: "live", tcURL: "rtmp://h/live", streamName: "key")
     var session = RTMPClientSession(configuration: configuration, random: fuzzRandom, at: .zero)
     let opening = [3] + [UInt8](repeating: 0, count: 3072)
-    guard (try? session.receive(opening.rawSpan, at: .zero)) != nil else { preconditionFailure("the handshake is legal") }
+    guard (try? session.receive(opening.rawSpan, at: .zero)) != nil else {
+        preconditionFailure("the handshake is legal")
+    }
     guard (try? session.receive(bytes.rawSpan, at: .zero)) != nil else { return }
     _ = session.pollTransmit()
     while session.pollEvent() != nil {}

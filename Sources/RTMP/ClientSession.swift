@@ -234,6 +234,7 @@ package struct RTMPClientSession: ~Copyable {
         state = .closing
         events.append(
             .refused(
-                code: information["code"]?.stringValue ?? "", description: information["description"]?.stringValue ?? ""))
+                code: information["code"]?.stringValue ?? "", description: information["description"]?.stringValue ?? ""
+            ))
     }
 }

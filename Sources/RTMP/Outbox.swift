@@ -55,11 +55,11 @@ package struct AcknowledgementWindow {
     /// Used until the peer names one; servers and encoders in the field announce this.
     private static let defaultBytes: UInt32 = 2_500_000
 
-    package init() {}
-
     private var window = AcknowledgementWindow.defaultBytes
     private var received: UInt32 = 0
     private var acknowledged: UInt32 = 0
+
+    package init() {}
 
     /// 0 stands for the default.
     package mutating func set(_ bytes: UInt32) { window = bytes == 0 ? Self.defaultBytes : bytes }

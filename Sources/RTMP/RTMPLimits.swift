@@ -34,6 +34,8 @@ package struct RTMPLimits: Sendable {
     package var publishTimeout = Interval.seconds(10)
     /// Without audio or video while publishing.
     package var idleTimeout = Interval.seconds(30)
+    /// From FCUnpublish to deleteStream, which encoders send right behind it and do not like to find the door closed for.
+    package var lingerTimeout = Interval.seconds(2)
 
     package init() {}
 }

@@ -42,7 +42,9 @@ extension RTMPServerSession {
     /// Asks the encoder to connect anew, to `tcURL` if given, and to go on until then (E-RTMP v2 "Reconnect Request"). False when
     /// the encoder does not know how to.
     package mutating func requestReconnect(tcURL: String?, description: String) -> Bool {
-        guard case .publishing(let request, _) = machine.state, request.extendedCapabilities & 1 != 0 else { return false }
+        guard case .publishing(let request, _) = machine.state, request.extendedCapabilities & 1 != 0 else {
+            return false
+        }
         writeStatus(
             "NetConnection.Connect.ReconnectRequest", description, messageStreamID: 0,
             more: tcURL.map { [AMF0Property("tcUrl", .string($0))] } ?? [])
@@ -56,7 +58,7 @@ extension RTMPServerSession {
         case "FCUnpublish":
             answer(command, .undefined)
             writeFCStatus("onFCUnpublish", "NetStream.Unpublish.Success", of: command)
-            try perform(.endReceived(messageStreamID: nil), command, at: now)
+            try perform(.unpublishReceived, command, at: now)
         case "deleteStream":
             let id = command.arguments.first?.integerValue.flatMap { UInt32(exactly: $0) }
             try perform(.endReceived(messageStreamID: id), command, at: now)
@@ -66,7 +68,8 @@ extension RTMPServerSession {
         }
     }
 
-    private mutating func publish(_ command: RTMPCommand, messageStreamID: UInt32, at now: Monotonic) throws(RTMPError) {
+    private mutating func publish(_ command: RTMPCommand, messageStreamID: UInt32, at now: Monotonic) throws(RTMPError)
+    {
         let action = machine.handle(.publishReceived(messageStreamID: messageStreamID))
         switch action {
         case .requestDecision(let connect):
@@ -95,6 +98,8 @@ extension RTMPServerSession {
             events.dropHeld()
             events.append(.publishEnded)
             writeStatus("NetStream.Unpublish.Success", "The stream has ended.", messageStreamID: id)
+            timers.removeAll()
+            timers[.linger] = now + limits.lingerTimeout
         case .fail(let error): throw error
         default: break
         }
@@ -169,7 +174,8 @@ extension RTMPServerSession {
     ) {
         let information = Self.status(code, description, level: level) + more
         outbox.write(
-            RTMPCommand("onStatus", transactionID: 0, arguments: [.object(information)]), messageStreamID: messageStreamID)
+            RTMPCommand("onStatus", transactionID: 0, arguments: [.object(information)]),
+            messageStreamID: messageStreamID)
     }
 
     private static func status(_ code: String, _ description: String, level: String) -> [AMF0Property] {

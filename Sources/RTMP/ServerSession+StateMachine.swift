@@ -7,6 +7,8 @@ package struct ServerStateMachine: ~Copyable {
         /// The driver was asked whether the stream may be published.
         case awaitingDecision(RTMPConnectRequest, messageStreamID: UInt32)
         case publishing(RTMPConnectRequest, messageStreamID: UInt32)
+        /// The encoder has ended its stream and is about to leave.
+        case lingering
         /// Over in good order, by either side; the connection closes once everything is sent.
         case closing
         case failed
@@ -19,6 +21,8 @@ package struct ServerStateMachine: ~Copyable {
         case callReceived
         case publishReceived(messageStreamID: UInt32)
         case mediaReceived
+        /// The encoder ends its stream and will say more.
+        case unpublishReceived
         /// The encoder ended a stream; nil ends whatever is published.
         case endReceived(messageStreamID: UInt32?)
         case publishAccepted
@@ -56,6 +60,7 @@ package struct ServerStateMachine: ~Copyable {
 
     package static func transition(from state: State, on event: Event) -> (State, Action) {
         switch state {
+        case .lingering: whileLingering(event)
         case .closing: event == .errorThrown ? (.failed, .none) : (.closing, .none)
         case .failed: (.failed, .none)
         case .awaitingHandshake, .awaitingConnect: beforeConnect(state, event)
@@ -70,7 +75,7 @@ package struct ServerStateMachine: ~Copyable {
         case .handshakeCompleted: (.awaitingConnect, .none)
         case .connectReceived(let request): (.connected(request), .answerConnect(request))
         case .callReceived, .publishReceived: (.failed, .fail(.commandBeforeConnect))
-        case .mediaReceived, .endReceived, .publishAccepted, .publishRejected: (state, .none)
+        case .mediaReceived, .unpublishReceived, .endReceived, .publishAccepted, .publishRejected: (state, .none)
         case .closeRequested: (.closing, .none)
         case .errorThrown: (.failed, .none)
         }
@@ -82,7 +87,8 @@ package struct ServerStateMachine: ~Copyable {
         case .connectReceived: (state, .refuseCall)
         case .callReceived: (state, .answerCall)
         case .publishReceived(let id): (.awaitingDecision(request, messageStreamID: id), .requestDecision(request))
-        case .handshakeCompleted, .mediaReceived, .endReceived, .publishAccepted, .publishRejected: (state, .none)
+        case .handshakeCompleted, .mediaReceived, .unpublishReceived, .endReceived, .publishAccepted, .publishRejected:
+            (state, .none)
         case .closeRequested: (.closing, .sayGoodbye)
         case .errorThrown: (.failed, .none)
         }
@@ -95,6 +101,7 @@ package struct ServerStateMachine: ~Copyable {
         case .callReceived: (state, .answerCall)
         case .publishReceived: (state, .refuseSecondPublish)
         case .mediaReceived: (state, .holdMedia)
+        case .unpublishReceived: (.lingering, .endPublish(messageStreamID: id))
         case .endReceived(let ended): ended ?? id == id ? (.closing, .endPublish(messageStreamID: id)) : (state, .none)
         case .publishAccepted: (.publishing(request, messageStreamID: id), .startPublish(messageStreamID: id))
         case .publishRejected: (.closing, .refusePublish(messageStreamID: id))
@@ -104,17 +111,30 @@ package struct ServerStateMachine: ~Copyable {
         }
     }
 
-    private static func whilePublishing(_ request: RTMPConnectRequest, _ id: UInt32, _ event: Event) -> (State, Action) {
+    private static func whilePublishing(_ request: RTMPConnectRequest, _ id: UInt32, _ event: Event) -> (State, Action)
+    {
         let state = State.publishing(request, messageStreamID: id)
         return switch event {
         case .connectReceived: (state, .refuseCall)
         case .callReceived: (state, .answerCall)
         case .publishReceived: (state, .refuseSecondPublish)
         case .mediaReceived: (state, .deliverMedia)
+        case .unpublishReceived: (.lingering, .endPublish(messageStreamID: id))
         case .endReceived(let ended): ended ?? id == id ? (.closing, .endPublish(messageStreamID: id)) : (state, .none)
         case .handshakeCompleted, .publishAccepted, .publishRejected: (state, .none)
         case .closeRequested: (.closing, .sayGoodbye)
         case .errorThrown: (.failed, .none)
+        }
+    }
+
+    private static func whileLingering(_ event: Event) -> (State, Action) {
+        switch event {
+        case .endReceived, .closeRequested: (.closing, .none)
+        case .callReceived: (.lingering, .answerCall)
+        case .errorThrown: (.failed, .none)
+        case .handshakeCompleted, .connectReceived, .publishReceived, .mediaReceived, .unpublishReceived,
+            .publishAccepted, .publishRejected:
+            (.lingering, .none)
         }
     }
 }

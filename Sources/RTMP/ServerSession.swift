@@ -26,7 +26,8 @@ package struct RTMPServerSession: ~Copyable {
 
     /// `random` needs 1,528 bytes. Without `hmac` digest handshakes are answered in the simple form, which most encoders take.
     package init(
-        limits: RTMPLimits = RTMPLimits(), capabilities: RTMPCapabilities = RTMPCapabilities(), slabPool: SlabPool? = nil,
+        limits: RTMPLimits = RTMPLimits(), capabilities: RTMPCapabilities = RTMPCapabilities(),
+        slabPool: SlabPool? = nil,
         hmac: HMACSHA256?, random: [UInt8], at now: Monotonic
     ) {
         self.limits = limits
@@ -61,15 +62,20 @@ package struct RTMPServerSession: ~Copyable {
         }
     }
 
-    /// Tells the time; throws when a deadline has passed.
+    /// Tells the time; throws when the peer is late.
     package mutating func advance(to now: Monotonic) throws(RTMPError) {
         guard !isClosing, let reason = timers.popExpired(at: now) else { return }
-        fail()
         switch reason {
-        case .handshake: throw .handshakeTimeout
-        case .publish: throw .publishTimeout
-        case .idle: throw .idleTimeout
+        case .handshake: throw expire(.handshakeTimeout)
+        case .publish: throw expire(.publishTimeout)
+        case .idle: throw expire(.idleTimeout)
+        case .linger: _ = machine.handle(.closeRequested)
         }
+    }
+
+    private mutating func expire(_ error: RTMPError) -> RTMPError {
+        fail()
+        return error
     }
 
     /// Bytes for the socket, in order; nil when there are none.
@@ -108,7 +114,7 @@ package struct RTMPServerSession: ~Copyable {
 
 /// Why a server session waits.
 enum ServerDeadline: Int, CaseIterable, Sendable {
-    case handshake, publish, idle
+    case handshake, publish, idle, linger
 }
 
 /// What a server session tells its driver.

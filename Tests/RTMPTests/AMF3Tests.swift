@@ -43,13 +43,17 @@ import Testing
         #expect(try decode(bytes).value == .strictArray([object, object, object]))
     }
 
-    @Test("references to nothing or into an unfinished value are refused", arguments: ["06 00", "0A 00", "0A 01", "09 03 01 09 00"])
+    @Test(
+        "references to nothing or into an unfinished value are refused",
+        arguments: ["06 00", "0A 00", "0A 01", "09 03 01 09 00"])
     func badReferences(wire: String) {
         let error = #expect(throws: AMF3Error.self) { try decode(hex(wire)) }
         guard case .invalidReference = error else { return #expect(Bool(false), "\(String(describing: error))") }
     }
 
-    @Test("XML, vectors, dictionaries and unknown types are refused", arguments: [0x07, 0x0B, 0x0D, 0x10, 0x11, 0x12, 0xFF])
+    @Test(
+        "XML, vectors, dictionaries and unknown types are refused",
+        arguments: [0x07, 0x0B, 0x0D, 0x10, 0x11, 0x12, 0xFF])
     func refused(marker: UInt8) {
         #expect(throws: AMF3Error.unsupportedMarker(marker, offset: 0)) { try decode([marker, 1, 1, 1]) }
     }

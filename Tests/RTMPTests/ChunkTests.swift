@@ -66,7 +66,9 @@ func glue(_ parts: [UInt8]...) -> [UInt8] { parts.reduce(into: []) { $0 += $1 } 
 
     @Test("every truncation of a header asks for more bytes")
     func truncations() {
-        let headers = ["03 000102 000304 14 01000000", "00 06 FFFFFF 000304 14 01000000 01020304", "81 0001 FFFFFF 01020304"]
+        let headers = [
+            "03 000102 000304 14 01000000", "00 06 FFFFFF 000304 14 01000000 01020304", "81 0001 FFFFFF 01020304",
+        ]
         for header in headers {
             let bytes = hex(header)
             for length in 0..<bytes.count {
@@ -116,7 +118,8 @@ func glue(_ parts: [UInt8]...) -> [UInt8] { parts.reduce(into: []) { $0 += $1 } 
     func specificationExample2() throws {
         let body = pattern(307)
         let bytes = glue(
-            hex("04 0003E8 000133 09 3A300000"), Array(body[..<128]), hex("C4"), Array(body[128..<256]), hex("C4"), Array(body[256...]))
+            hex("04 0003E8 000133 09 3A300000"), Array(body[..<128]), hex("C4"), Array(body[128..<256]), hex("C4"),
+            Array(body[256...]))
         #expect(try read(bytes) == [Seen(9, stream: 12346, time: 1000, body)])
     }
 
@@ -142,7 +145,9 @@ func glue(_ parts: [UInt8]...) -> [UInt8] { parts.reduce(into: []) { $0 += $1 } 
         let video = pattern(300)
         let audio = pattern(140, seed: 9)
         let bytes = glue(
-            hex("06 000010 00012C 09 01000000"), Array(video[..<128]), hex("04 000011 00008C 08 01000000"), Array(audio[..<128]), hex("C6"), Array(video[128..<256]), hex("C4"), Array(audio[128...]), hex("C6"), Array(video[256...]))
+            hex("06 000010 00012C 09 01000000"), Array(video[..<128]), hex("04 000011 00008C 08 01000000"),
+            Array(audio[..<128]), hex("C6"), Array(video[128..<256]), hex("C4"), Array(audio[128...]), hex("C6"),
+            Array(video[256...]))
         #expect(try read(bytes) == [Seen(8, time: 17, audio), Seen(9, time: 16, video)])
     }
 
@@ -167,7 +172,8 @@ func glue(_ parts: [UInt8]...) -> [UInt8] { parts.reduce(into: []) { $0 += $1 } 
         // The second chunk holds two bytes that open like the timestamp; a new message's header follows at once.
         let body = pattern(128) + [1, 0]
         let bytes = glue(
-            hex("04 FFFFFF 000082 09 01000000 01000001"), Array(body[..<128]), hex("C4"), Array(body[128...]), hex("05 000000 000001 08 01000000 77"))
+            hex("04 FFFFFF 000082 09 01000000 01000001"), Array(body[..<128]), hex("C4"), Array(body[128...]),
+            hex("05 000000 000001 08 01000000 77"))
         let expected = [Seen(9, time: 0x0100_0001, body), Seen(8, time: 0, [0x77])]
         #expect(try read(bytes) == expected)
         for (head, tail) in splits(of: bytes) { #expect(try read(head, tail) == expected) }
@@ -226,7 +232,8 @@ func glue(_ parts: [UInt8]...) -> [UInt8] { parts.reduce(into: []) { $0 += $1 } 
         var reader = ChunkReader(limits: RTMPLimits(), pool: nil)
         let body = pattern(200)
         let starts = glue(
-            hex("04 000000 0000C8 09 01000000"), Array(body[..<128]), hex("05 000000 0000C8 08 01000000"), Array(body[..<128]))
+            hex("04 000000 0000C8 09 01000000"), Array(body[..<128]), hex("05 000000 0000C8 08 01000000"),
+            Array(body[..<128]))
         #expect(try drain(&reader, starts).isEmpty)
         reader.abort(chunkStreamID: 4)
         reader.abort(chunkStreamID: 99)
@@ -246,7 +253,8 @@ func glue(_ parts: [UInt8]...) -> [UInt8] { parts.reduce(into: []) { $0 += $1 } 
     func repeatedHeader() throws {
         let body = pattern(200)
         let bytes = glue(
-            hex("04 000007 0000C8 09 01000000"), Array(body[..<128]), hex("04 000007 0000C8 09 01000000"), Array(body[128...]))
+            hex("04 000007 0000C8 09 01000000"), Array(body[..<128]), hex("04 000007 0000C8 09 01000000"),
+            Array(body[128...]))
         #expect(try read(bytes) == [Seen(9, time: 7, body)])
     }
 
@@ -348,7 +356,8 @@ func drain(_ reader: inout ChunkReader, _ bytes: [UInt8]) throws(RTMPError) -> [
             var reader = ChunkReader(limits: RTMPLimits(), pool: nil)
             try reader.setChunkSize(UInt32(chunkBytes))
             for time: UInt32 in [0, 23, 46, 46, 0xFF_FFFE, 0xFF_FFFF, 0x0100_0000, 5, .max, 0] {
-                let size = [0, 1, chunkBytes - 1, chunkBytes, chunkBytes + 1, 3 * chunkBytes]
+                let size =
+                    [0, 1, chunkBytes - 1, chunkBytes, chunkBytes + 1, 3 * chunkBytes]
                     .randomElement(using: &generator) ?? 0
                 var output = ByteWriter()
                 let body = generator.bytes(size)

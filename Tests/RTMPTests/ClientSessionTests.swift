@@ -69,7 +69,8 @@ final class LoopbackPair {
         let frame = pattern(10_000)
         for index in 0..<5 {
             try pair.client.send(.video, payload: frame.rawSpan, timestampMilliseconds: Int64(index) * 40)
-            try pair.client.send(.audio, payload: frame.rawSpan.extracting(0..<9), timestampMilliseconds: Int64(index) * 40 + 1)
+            try pair.client.send(
+                .audio, payload: frame.rawSpan.extracting(0..<9), timestampMilliseconds: Int64(index) * 40 + 1)
         }
         try pair.pump()
         pair.client.close()

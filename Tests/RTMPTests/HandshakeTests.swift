@@ -61,7 +61,9 @@ import Testing
         #expect(throws: RTMPError.unsupportedVersion(version)) { try run([version]) }
     }
 
-    @Test("digest clients of both schemas get digests over S1 and over their own", arguments: HandshakeDigest.Schema.allCases)
+    @Test(
+        "digest clients of both schemas get digests over S1 and over their own",
+        arguments: HandshakeDigest.Schema.allCases)
     func digest(schema: HandshakeDigest.Schema) throws {
         let digest = HandshakeDigest(hmac: SHA256.hmac)
         var signed = c1

@@ -136,7 +136,9 @@ import Testing
         for _ in 0..<300 {
             let connection = TestConnection()
             try connection.send(TestEncoder.opening)
-            var bytes = connection.encoder.connect() + connection.encoder.publish() + connection.encoder.message(9, pattern(300))
+            var bytes =
+                connection.encoder.connect() + connection.encoder.publish()
+                + connection.encoder.message(9, pattern(300))
             for _ in 0..<Int.random(in: 1...6, using: &generator) {
                 bytes[Int.random(in: 0..<bytes.count, using: &generator)] = UInt8.random(in: 0...255, using: &generator)
             }

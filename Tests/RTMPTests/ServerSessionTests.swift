@@ -11,9 +11,10 @@ import Testing
         try connection.connect()
         #expect(connection.hasCompletedHandshake)
         let encoder = connection.encoder
-        #expect(encoder.controls == [
-            .windowAcknowledgementSize(2_500_000), .setPeerBandwidth(2_500_000, limitType: 2), .setChunkSize(4096),
-        ])
+        #expect(
+            encoder.controls == [
+                .windowAcknowledgementSize(2_500_000), .setPeerBandwidth(2_500_000, limitType: 2), .setChunkSize(4096),
+            ])
         #expect(encoder.commands.map(\.name) == ["_result"])
         #expect(encoder.commands[0].arguments[0]["code"] == .string("NetConnection.Connect.Success"))
         try connection.send(connection.encoder.call("releaseStream", 2, [.string("key")]))
@@ -32,6 +33,8 @@ import Testing
         try connection.send(connection.encoder.message(8, [0xAF, 0], time: 21))
         try connection.send(connection.encoder.call("FCUnpublish", 6, [.string("key")]))
         #expect(connection.events() == ["video 0 2", "audio 21 2", "end"])
+        #expect(!connection.isClosing)
+        try connection.send(connection.encoder.call("deleteStream", 7, [.number(1)]))
         #expect(connection.isClosing)
         #expect(connection.encoder.statusCodes().last == "NetStream.Unpublish.Success")
     }
@@ -115,6 +118,18 @@ import Testing
         #expect(connection.isClosing)
     }
 
+    @Test("an encoder that unpublishes and says no more is let go after a while")
+    func linger() throws {
+        let connection = TestConnection()
+        try connection.startPublish()
+        try connection.send(connection.encoder.call("FCUnpublish", 6, [.string("key")]))
+        try connection.send(connection.encoder.message(9, [1]))
+        #expect(connection.events() == ["end"])
+        #expect(connection.nextDeadline == connection.now + .seconds(2))
+        try connection.session.advance(to: connection.now + .seconds(2))
+        #expect(connection.isClosing)
+    }
+
     @Test("deleting another stream does not end the published one")
     func deleteOther() throws {
         let connection = TestConnection()
@@ -159,7 +174,8 @@ import Testing
         #expect(!connection.isClosing)
     }
 
-    @Test("side calls of encoders are answered", arguments: ["releaseStream", "_checkbw", "getStreamLength", "FCPublish"])
+    @Test(
+        "side calls of encoders are answered", arguments: ["releaseStream", "_checkbw", "getStreamLength", "FCPublish"])
     func sideCalls(name: String) throws {
         let connection = TestConnection()
         try connection.connect()
@@ -187,7 +203,8 @@ import Testing
         let connection = TestConnection()
         try connection.connect(more: [
             AMF0Property("fourCcList", .strictArray([.string("av01"), .string("hvc1")])),
-            AMF0Property("videoFourCcInfoMap", .object([AMF0Property("hvc1", .number(2)), AMF0Property("*", .number(4))])),
+            AMF0Property(
+                "videoFourCcInfoMap", .object([AMF0Property("hvc1", .number(2)), AMF0Property("*", .number(4))])),
             AMF0Property("capsEx", .number(3)),
         ])
         let information = connection.encoder.commands[0].arguments[0]
@@ -255,7 +272,8 @@ import Testing
         try connection.startPublish()
         try connection.send(connection.encoder.message(4, RTMPControlMessage.pingRequest(77).payload, on: 2))
         #expect(connection.encoder.controls.last == .pingResponse(77))
-        try connection.send(connection.encoder.message(6, RTMPControlMessage.setPeerBandwidth(9, limitType: 0).payload, on: 2))
+        try connection.send(
+            connection.encoder.message(6, RTMPControlMessage.setPeerBandwidth(9, limitType: 0).payload, on: 2))
         #expect(connection.encoder.controls.last == .windowAcknowledgementSize(9))
         let begun = Array(connection.encoder.message(9, pattern(200), on: 6).prefix(140))
         try connection.send(begun)
@@ -287,7 +305,8 @@ import Testing
             glue([type, 0, 0, UInt8(body.count)], hex(time), hex("000000"), body, hex("00000000"))
         }
         let body = glue(
-            tag(8, "00000A 01", [1]), tag(9, "000014 01", [1, 2]), tag(18, "00001E 01", AMF0Writer.encode([.string("x")])),
+            tag(8, "00000A 01", [1]), tag(9, "000014 01", [1, 2]),
+            tag(18, "00001E 01", AMF0Writer.encode([.string("x")])),
             tag(99, "000000 00", [1]))
         try connection.send(connection.encoder.message(22, body, time: 1000))
         #expect(connection.events() == ["audio 1000 1", "video 1010 2", "data 1020 4"])
@@ -318,7 +337,10 @@ import Testing
         for (type, time) in [(9, 0x7FFF_FFFF), (8, 0x7FFF_FFF0), (9, 0), (8, 5)] as [(UInt8, UInt32)] {
             try connection.send(connection.encoder.message(type, [1], time: time, on: Int(type)))
         }
-        #expect(connection.events() == ["video 2147483647 1", "audio 2147483632 1", "video 2147483648 1", "audio 2147483653 1"])
+        #expect(
+            connection.events() == [
+                "video 2147483647 1", "audio 2147483632 1", "video 2147483648 1", "audio 2147483653 1",
+            ])
     }
 
     @Test("closing says why, and a reconnect is asked of those that know how")
