@@ -34,7 +34,7 @@ final class DemoEncoder: Sendable {
         let video = try H264Encoder(
             EncoderSettings(
                 size: PictureSize(Self.width, Self.height), bitrate: Self.bitrate, frameRate: Double(Self.frameRate), threads: 1))
-        let sound = try OpusEncoder(AudioSpec())
+        let sound = try OpusEncoder(AudioSpec(usesDTX: false))
         var tone = TestTone(channels: 2)
         var samples: [Float] = []
         let muxer = FLVMuxer()
