@@ -1,8 +1,10 @@
 package import CFFmpeg
 
-/// Owns one `AVFrame`: a picture or a run of samples. Clearing it gives its buffers back to their pool and keeps the frame.
+/// Owns one `AVFrame`: a picture or a run of samples. Clearing it gives its buffers back to their pool and keeps the
+/// frame.
 package struct AVFrameRef: ~Copyable {
-    /// For benches and encoders; the pointee's buffers may be shared, so planes are read-only unless this module made them.
+    /// For benches and encoders; the pointee's buffers may be shared, so planes are read-only unless this module made
+    /// them.
     package let raw: UnsafeMutablePointer<AVFrame>
 
     package init() {

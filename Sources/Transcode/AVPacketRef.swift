@@ -15,8 +15,8 @@ struct AVPacketRef: ~Copyable {
         av_packet_free(&packet)
     }
 
-    /// Lends the slice's memory to libavcodec, which may keep references to it; the slab lives as long as they do. Only a slice
-    /// that the zero padding does not follow is copied.
+    /// Lends the slice's memory to libavcodec, which may keep references to it; the slab lives as long as they do. Only
+    /// a slice that the zero padding does not follow is copied.
     func lend(_ slice: SlabSlice, pts: Int64, dts: Int64, isKey: Bool) throws(TranscodeError) {
         av_packet_unref(raw)
         guard slice.count <= TranscodeLimits.maxFrameBytes else { throw .frameTooLarge(slice.count) }

@@ -42,7 +42,8 @@ package final class AudioDecoder {
         guard status >= 0 else { throw .undecodable(status) }
     }
 
-    /// Takes the next run of samples, with its presentation time in nanoseconds; false when the decoder wants more input.
+    /// Takes the next run of samples, with its presentation time in nanoseconds; false when the decoder wants more
+    /// input.
     package func receive(_ samples: borrowing AVFrameRef) throws(TranscodeError) -> Bool {
         let status = avcodec_receive_frame(context, samples.raw)
         if status == AVCode.again || status == AVCode.endOfFile { return false }

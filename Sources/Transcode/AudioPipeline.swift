@@ -36,8 +36,8 @@ package struct AudioStatistics: Sendable, Hashable {
 
 /// Coded audio in, Opus out: decode, resample, encode, without a queue beyond the packet being filled.
 ///
-/// Confined to one thread at a time. Times come from the source: the sample clock follows them by stretching while they drift,
-/// and jumps where they jump, so that a gap stays a gap and nothing is held back.
+/// Confined to one thread at a time. Times come from the source: the sample clock follows them by stretching while they
+/// drift, and jumps where they jump, so that a gap stays a gap and nothing is held back.
 package final class AudioPipeline {
     package let spec: AudioSpec
     private let slabPool: SlabPool?

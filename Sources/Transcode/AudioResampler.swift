@@ -2,8 +2,9 @@ import CFFmpeg
 
 /// libswresample: any rate, layout and sample format to interleaved 48 kHz float, mono or stereo.
 ///
-/// More channels are mixed down with the standard coefficients and then scaled so that no input can clip, as FFmpeg does it for
-/// integer samples. The filter runs at equal rates too, because only then can it stretch without a break in the sound.
+/// More channels are mixed down with the standard coefficients and then scaled so that no input can clip, as FFmpeg
+/// does it for integer samples. The filter runs at equal rates too, because only then can it stretch without a break in
+/// the sound.
 package struct AudioResampler: ~Copyable {
     private struct Input: Equatable {
         let rate: Int32
@@ -36,7 +37,8 @@ package struct AudioResampler: ~Copyable {
     /// Samples per channel at 48 kHz that are still inside the filter.
     package var delaySamples: Int64 { context.map { swr_get_delay($0, Int64(AudioSpec.sampleRate)) } ?? 0 }
 
-    /// Converts `frame` and appends the result to `samples`. A new format first brings out what the old one left in the filter.
+    /// Converts `frame` and appends the result to `samples`. A new format first brings out what the old one left in the
+    /// filter.
     package mutating func convert(_ frame: borrowing AVFrameRef, into samples: inout [Float]) throws(TranscodeError) {
         let raw = frame.raw.pointee
         guard TranscodeLimits.audioRates.contains(Int(raw.sample_rate)), raw.nb_samples > 0,

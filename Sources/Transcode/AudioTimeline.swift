@@ -2,8 +2,8 @@ import Media
 
 /// Lays samples of 48 kHz onto the source's presentation times. Pure.
 ///
-/// Between corrections the sample count is the clock. Where the source's times run away slowly the timeline says by how much to
-/// stretch; where they jump it says so, and the times of the samples jump with them.
+/// Between corrections the sample count is the clock. Where the source's times run away slowly the timeline says by how
+/// much to stretch; where they jump it says so, and the times of the samples jump with them.
 package struct AudioTimeline: Sendable {
     package enum Step: Equatable, Sendable {
         /// The samples follow on.
@@ -27,7 +27,8 @@ package struct AudioTimeline: Sendable {
 
     private var anchor: Int64?
     private var samplesSinceAnchor: Int64 = 0
-    /// Smoothed distance of the source's times from the sample clock, in nanoseconds; positive when the source is ahead.
+    /// Smoothed distance of the source's times from the sample clock, in nanoseconds; positive when the source is
+    /// ahead.
     package private(set) var drift: Int64 = 0
     package init() {}
 

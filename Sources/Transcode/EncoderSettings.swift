@@ -24,11 +24,11 @@ package struct EncoderSettings: Sendable, Hashable {
     /// Rate control buffer: one second at the layer's bit rate.
     package static let bufferMilliseconds = 1000
 
-    /// x264's parameters: veryfast, zerolatency, baseline, Annex B with headers before each IDR picture, which only the caller
-    /// asks for.
+    /// x264's parameters: veryfast, zerolatency, baseline, Annex B with headers before each IDR picture, which only the
+    /// caller asks for.
     ///
-    /// `b_vfr_input` stays off, because x264 then waits for the next picture to learn this one's duration. `H264Encoder` follows
-    /// a varying rate by scaling the bit rate instead.
+    /// `b_vfr_input` stays off, because x264 then waits for the next picture to learn this one's duration.
+    /// `H264Encoder` follows a varying rate by scaling the bit rate instead.
     package func x264Parameters() throws(TranscodeError) -> x264_param_t {
         var parameters = x264_param_t()
         guard x264_param_default_preset(&parameters, "veryfast", "zerolatency") == 0 else { throw .encoderRefused(-1) }
@@ -55,8 +55,8 @@ package struct EncoderSettings: Sendable, Hashable {
         return parameters
     }
 
-    /// Sets bit rate and buffer. x264 counts time in frames of its nominal rate; `timeScale` says how many such frames fit into
-    /// one real frame's share of the source's time, so that bits per real second come out right.
+    /// Sets bit rate and buffer. x264 counts time in frames of its nominal rate; `timeScale` says how many such frames
+    /// fit into one real frame's share of the source's time, so that bits per real second come out right.
     package func setRate(of parameters: inout x264_param_t, timeScale: Double) {
         let kilobits = Double(bitrate) / 1000
         parameters.rc.i_bitrate = Int32(clamping: Int((kilobits * timeScale).rounded()))
@@ -87,7 +87,8 @@ package struct EncoderSettings: Sendable, Hashable {
     }
 }
 
-/// How pixel values mean colours: the code points of ITU-T H.273, the same in H.264's VUI and in FFmpeg. Range is always limited.
+/// How pixel values mean colours: the code points of ITU-T H.273, the same in H.264's VUI and in FFmpeg. Range is
+/// always limited.
 package struct ColorDescription: Sendable, Hashable {
     package var primaries: Int32
     package var transfer: Int32

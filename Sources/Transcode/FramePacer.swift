@@ -1,8 +1,8 @@
 /// Thins a source to a maximum frame rate, evenly and by presentation time. Pure.
 ///
-/// Each picture that passes makes the next one due one interval later. A picture may come up to three quarters of an interval
-/// early, so that a source at the allowed rate passes whole whatever its jitter, and so that the borderline never falls on
-/// the picture times of sources at a multiple of the rate.
+/// Each picture that passes makes the next one due one interval later. A picture may come up to three quarters of an
+/// interval early, so that a source at the allowed rate passes whole whatever its jitter, and so that the borderline
+/// never falls on the picture times of sources at a multiple of the rate.
 package struct FramePacer: Sendable {
     private let interval: Int64
     private let tolerance: Int64

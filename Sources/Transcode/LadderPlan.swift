@@ -34,7 +34,8 @@ package struct LadderPlan: Sendable, Hashable {
 
     /// One encoder thread for each 640x480 pixels, as LiveKit's ingress gives them.
     static let pixelsPerThread = 640 * 480
-    /// A layer that lost more than a tenth of its area to the fitting gets fewer bits; less is within rate control's noise.
+    /// A layer that lost more than a tenth of its area to the fitting gets fewer bits; less is within rate control's
+    /// noise.
     static let keptArea = 0.9
 
     /// - Parameters:
@@ -62,7 +63,8 @@ package struct LadderPlan: Sendable, Hashable {
     /// Sum of the rungs' bit rates.
     package var bitrate: Int { rungs.reduce(0) { $0 + $1.bitrate } }
 
-    /// Shrinks by width, then by height, keeping the aspect ratio, and rounds up to even; a source inside the box stays as it is.
+    /// Shrinks by width, then by height, keeping the aspect ratio, and rounds up to even; a source inside the box stays
+    /// as it is.
     static func fit(_ source: PictureSize, into layer: LadderSpec.Layer) -> PictureSize {
         var (width, height) = (source.width, source.height)
         if width > layer.width {

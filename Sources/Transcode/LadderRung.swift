@@ -1,4 +1,5 @@
-/// One layer at work: its scaler, its encoder and its key frame book-keeping. Made by `VideoPipeline` for one source shape.
+/// One layer at work: its scaler, its encoder and its key frame book-keeping. Made by `VideoPipeline` for one source
+/// shape.
 final class LadderRung {
     let plan: LadderPlan.Rung
     /// Made by the first picture that is encoded, so that a layer nobody ever watches takes no memory.

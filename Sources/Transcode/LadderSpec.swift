@@ -55,8 +55,8 @@ package struct LadderSpec: Sendable, Hashable {
     /// One to three layers, lowest quality first.
     package let layers: [Layer]
 
-    /// Sorts the layers by quality. Throws `invalidLadder` when a number is outside `TranscodeLimits`, a quality comes twice, or
-    /// there is no layer.
+    /// Sorts the layers by quality. Throws `invalidLadder` when a number is outside `TranscodeLimits`, a quality comes
+    /// twice, or there is no layer.
     package init(codec: LadderCodec = .h264, maxFrameRate: Double = 30, layers: [Layer]) throws(TranscodeError) {
         guard !layers.isEmpty else { throw .invalidLadder(.noLayers) }
         guard layers.count <= LayerQuality.allCases.count else { throw .invalidLadder(.tooManyLayers) }
@@ -131,7 +131,8 @@ extension LadderSpec {
         try LadderSpec(codec: codec, maxFrameRate: maxFrameRate, layers: halvings(of: (1280, 720, 1_700_000), count: 3))
     }
 
-    /// The bit rate of a custom layer that names none: 3.5 Mbit/s at 1080p30, growing with the 0.75th power of pixels and rate.
+    /// The bit rate of a custom layer that names none: 3.5 Mbit/s at 1080p30, growing with the 0.75th power of pixels
+    /// and rate.
     package static func defaultBitrate(width: Int, height: Int, frameRate: Double) -> Int {
         let area = Double(width) * Double(height) / (1920 * 1080)
         return Int(3_500_000 * threeQuarterPower(frameRate / 30) * threeQuarterPower(area))
@@ -156,7 +157,8 @@ extension LadderSpec {
 // MARK: - Text
 
 extension LadderSpec {
-    /// Parses `WxH[@kbps],…` in any order: one layer is high, two are low and high. A missing rate follows `defaultBitrate`.
+    /// Parses `WxH[@kbps],…` in any order: one layer is high, two are low and high. A missing rate follows
+    /// `defaultBitrate`.
     package init(layers text: String, codec: LadderCodec = .h264, maxFrameRate: Double = 30) throws(TranscodeError) {
         guard TranscodeLimits.frameRates.contains(maxFrameRate) else { throw .invalidLadder(.badFrameRate) }
         let items = text.split(separator: ",", omittingEmptySubsequences: false)

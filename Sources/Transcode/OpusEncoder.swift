@@ -31,8 +31,8 @@ package final class OpusEncoder {
 
     deinit { opus_encoder_destroy(raw) }
 
-    /// Encodes `AudioSpec.frameSamples` samples per channel, interleaved, full scale at one. Lends the packet; nothing within a
-    /// silence that DTX leaves out.
+    /// Encodes `AudioSpec.frameSamples` samples per channel, interleaved, full scale at one. Lends the packet; nothing
+    /// within a silence that DTX leaves out.
     package func encode(_ samples: Span<Float>, output: (RawSpan) -> Void) throws(TranscodeError) {
         precondition(samples.count == AudioSpec.frameSamples * channels, "an Opus packet takes 20 ms of samples")
         let count = samples.withUnsafeBufferPointer { input in

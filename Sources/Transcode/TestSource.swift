@@ -1,5 +1,5 @@
-/// A picture that shows by itself what happened to it: moving colour bars, a hand that turns once in two seconds, and the frame
-/// number as a row of black and white blocks that survive coding. For tests and the demo publisher.
+/// A picture that shows by itself what happened to it: moving colour bars, a hand that turns once in two seconds, and
+/// the frame number as a row of black and white blocks that survive coding. For tests and the demo publisher.
 package struct TestPicture: ~Copyable {
     /// The picture of the last `draw`.
     package let frame: AVFrameRef

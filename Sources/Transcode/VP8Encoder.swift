@@ -9,7 +9,8 @@ package final class VP8Encoder: VideoEncoder {
     /// Nanoseconds; longer is a jump of the source's clock.
     static let longestStep: Int64 = 2_000_000_000
 
-    private var context = vpx_codec_ctx_t()
+    /// At one address for its whole life, which libvpx may keep.
+    private let context: UnsafeMutablePointer<vpx_codec_ctx_t>
     private var configuration: vpx_codec_enc_cfg_t
     private var image = vpx_image_t()
     private var frameTicks: Int
@@ -19,25 +20,27 @@ package final class VP8Encoder: VideoEncoder {
     package init(_ settings: EncoderSettings) throws(TranscodeError) {
         configuration = try settings.vp8Configuration()
         frameTicks = Self.ticks(perFrameAt: settings.frameRate)
-        let status = shim_vpx_codec_enc_init(&context, vpx_codec_vp8_cx(), &configuration, 0)
+        context = .allocate(capacity: 1)
+        context.initialize(to: vpx_codec_ctx_t())
+        let status = shim_vpx_codec_enc_init(context, vpx_codec_vp8_cx(), &configuration, 0)
         guard status == VPX_CODEC_OK else { throw .encoderRefused(Int32(bitPattern: status.rawValue)) }
         let controls: [(vp8e_enc_control_id, Int32)] = [
             (VP8E_SET_CPUUSED, -6), (VP8E_SET_STATIC_THRESHOLD, 1), (VP8E_SET_NOISE_SENSITIVITY, 0),
             (VP8E_SET_MAX_INTRA_BITRATE_PCT, 450),
         ]
         for (control, value) in controls {
-            let status = shim_vpx_control_int(&context, Int32(bitPattern: control.rawValue), value)
-            guard status == VPX_CODEC_OK else {
-                vpx_codec_destroy(&context)
-                throw .encoderRefused(Int32(bitPattern: status.rawValue))
-            }
+            let status = shim_vpx_control_int(context, Int32(bitPattern: control.rawValue), value)
+            guard status == VPX_CODEC_OK else { throw .encoderRefused(Int32(bitPattern: status.rawValue)) }
         }
         var plane: UInt8 = 0
         // A wrapped image owns no memory: its planes are set for each picture.
         vpx_img_wrap(&image, VPX_IMG_FMT_I420, configuration.g_w, configuration.g_h, 1, &plane)
     }
 
-    deinit { vpx_codec_destroy(&context) }
+    deinit {
+        vpx_codec_destroy(context)
+        context.deallocate()
+    }
 
     package func encode(
         _ picture: borrowing AVFrameRef, pts: Int64, forceKey: Bool, output: (EncodedPicture) -> Void
@@ -47,13 +50,13 @@ package final class VP8Encoder: VideoEncoder {
             (image.planes.0, image.planes.1, image.planes.2) = planes.base
             (image.stride.0, image.stride.1, image.stride.2) = planes.strides
             let flags = forceKey ? Int(VPX_EFLAG_FORCE_KF) : 0
-            return vpx_codec_encode(&context, &image, ticks, UInt(frameTicks), flags, UInt(VPX_DL_REALTIME))
+            return vpx_codec_encode(context, &image, ticks, UInt(frameTicks), flags, UInt(VPX_DL_REALTIME))
         }
         guard let status, status == VPX_CODEC_OK else {
             throw .encodingFailed(Int32(bitPattern: status?.rawValue ?? 1))
         }
         var cursor: vpx_codec_iter_t?
-        while let packet = vpx_codec_get_cx_data(&context, &cursor) {
+        while let packet = vpx_codec_get_cx_data(context, &cursor) {
             guard packet.pointee.kind == VPX_CODEC_CX_FRAME_PKT, let start = shim_vpx_frame_bytes(packet) else {
                 continue
             }
@@ -74,11 +77,12 @@ package final class VP8Encoder: VideoEncoder {
 
     package func setBitrate(_ bitrate: Int) throws(TranscodeError) {
         configuration.rc_target_bitrate = UInt32(clamping: bitrate / 1000)
-        let status = vpx_codec_enc_config_set(&context, &configuration)
+        let status = vpx_codec_enc_config_set(context, &configuration)
         guard status == VPX_CODEC_OK else { throw .encoderRefused(Int32(bitPattern: status.rawValue)) }
     }
 
-    /// libvpx measures the rate on the presentation times by itself; only the duration of the newest picture is a guess.
+    /// libvpx measures the rate on the presentation times by itself; only the duration of the newest picture is a
+    /// guess.
     package func setFrameRate(_ frameRate: Double) { frameTicks = Self.ticks(perFrameAt: frameRate) }
 
     private static func ticks(perFrameAt frameRate: Double) -> Int { Int(Double(ticksPerSecond) / max(frameRate, 1)) }

@@ -98,7 +98,8 @@ extension VideoPipeline {
         output(.ladder(plan.rungs))
     }
 
-    /// Encodes `picture` for the active layers, the top one first. Each layer is scaled from the next active one above it.
+    /// Encodes `picture` for the active layers, the top one first. Each layer is scaled from the next active one above
+    /// it.
     func encodeLadder(_ pts: Int64, claimedRate: Double, _ output: (VideoOutput) -> Void) throws(TranscodeError) {
         let newRate = encodingMeter.record(pts)
         scheduleKeyFrames(pts)

@@ -1,3 +1,13 @@
+// Transcode: coded media in, a simulcast ladder of H.264 or VP8 and Opus out.
+//
+// What it does: plans the layers for a source (`LadderSpec`, `LadderPlan`), decodes with libavcodec, scales with
+// libswscale, resamples with libswresample, and encodes with x264, libvpx and libopus directly (`VideoPipeline`,
+// `AudioPipeline`). What it does not: threads of its own beyond those the encoders use within one call, queues, clocks,
+// deciding what to drop when late, deinterlacing, tone mapping. Verbs: `configure`, `process`, `finish`;
+// `requestKeyFrame`, `setBitrate`, `activeLayers` in between; `statistics` at any time. Everything is synchronous and
+// confined to one thread at a time. Limits stand in `TranscodeLimits`; errors that a peer's bytes can cause have the
+// severity `drop`.
+
 package import Bytes
 package import Media
 
@@ -5,16 +15,16 @@ package import Media
 package enum VideoOutput: Sendable {
     /// The layers from the next frame on, lowest quality first. Comes before their first frames, which are key frames.
     case ladder([LadderPlan.Rung])
-    /// One coded picture of one layer: H.264 in Annex B form with its parameter sets before each key frame, or a VP8 frame.
-    /// `pts` is the source's; `dts` equals it.
+    /// One coded picture of one layer: H.264 in Annex B form with its parameter sets before each key frame, or a VP8
+    /// frame. `pts` is the source's; `dts` equals it.
     case frame(LayerQuality, EncodedFrame)
 }
 
 /// Coded video in, a ladder of coded layers out: decode, scale, encode, one picture at a time and without a queue.
 ///
-/// Confined to one thread at a time. Threads, queues and what to do when late are the caller's; it passes `skipEncoding` for
-/// pictures it has no time for. Of one picture the top layer is encoded first and handed out before the next is begun.
-/// Layers that are not active cost nothing; without any, only decoding goes on.
+/// Confined to one thread at a time. Threads, queues and what to do when late are the caller's; it passes
+/// `skipEncoding` for pictures it has no time for. Of one picture the top layer is encoded first and handed out before
+/// the next is begun. Layers that are not active cost nothing; without any, only decoding goes on.
 ///
 /// Time is the source's presentation time throughout. Output times grow strictly; a source that jumps back by more than
 /// `longestStepBack` starts anew with key frames at its new time, smaller steps back are dropped.
@@ -78,8 +88,8 @@ package final class VideoPipeline {
         pacer = FramePacer(maxFrameRate: spec.maxFrameRate)
     }
 
-    /// Takes the source's configuration, at the start and whenever it changes. Repeats of the same one are free. What the last
-    /// decoder held back comes out with the next `process` or `finish`.
+    /// Takes the source's configuration, at the start and whenever it changes. Repeats of the same one are free. What
+    /// the last decoder held back comes out with the next `process` or `finish`.
     package func configure(_ configuration: VideoConfiguration) throws(TranscodeError) {
         if decoder != nil, let current = self.configuration, current.isSame(as: configuration) { return }
         let threads = min(maxThreads, Self.decoderThreads)
@@ -93,7 +103,8 @@ package final class VideoPipeline {
 
     /// Decodes one frame and encodes the pictures that come out.
     ///
-    /// After an error of severity `drop` the next frame may be tried; pictures that the frame still gave were handed out before.
+    /// After an error of severity `drop` the next frame may be tried; pictures that the frame still gave were handed
+    /// out before.
     /// - Parameter skipEncoding: the caller is late; decode only, so that later frames have their references.
     package func process(
         _ frame: EncodedFrame, skipEncoding: Bool = false, output: (VideoOutput) -> Void
@@ -129,8 +140,8 @@ package final class VideoPipeline {
         try drainRetiring(output)
     }
 
-    /// Asks for a key frame: of one layer, or with nil of all active layers in the same picture. Requests that come closer than
-    /// `keyFrameSpacing` to the layer's last key frame are answered together once that time is over.
+    /// Asks for a key frame: of one layer, or with nil of all active layers in the same picture. Requests that come
+    /// closer than `keyFrameSpacing` to the layer's last key frame are answered together once that time is over.
     package func requestKeyFrame(_ quality: LayerQuality? = nil) {
         for rung in rungs where quality == nil || rung.plan.quality == quality { rung.isKeyWanted = true }
     }

@@ -1,6 +1,7 @@
 import CFFmpeg
 
-/// libswscale: any picture to yuv420p of limited range at one size. Its tables are made again only when the input's shape changes.
+/// libswscale: any picture to yuv420p of limited range at one size. Its tables are made again only when the input's
+/// shape changes.
 struct VideoScaler: ~Copyable {
     /// What the tables depend on.
     private struct Input: Equatable {
@@ -41,10 +42,11 @@ struct VideoScaler: ~Copyable {
         context = sws_alloc_context()
         guard let context else { throw .scalerRefused }
         let target = picture.raw.pointee
-        // Averaging areas costs the same as two-tap interpolation when halving, half of it when quartering, and does not alias:
-        // measured 49 dB against 43 dB, both to a Lanczos filter. Only wide pixels make a picture larger.
+        // Averaging areas costs the same as two-tap interpolation when halving, half of it when quartering, and does
+        // not alias: measured 49 dB against 43 dB, both to a Lanczos filter. Only wide pixels make a picture larger.
         let isShrinking = target.width <= wanted.width && target.height <= wanted.height
-        // Ranges have to be known before the tables are made: libswscale picks a plain copy for equal formats otherwise.
+        // Ranges have to be known before the tables are made: libswscale picks a plain copy for equal formats
+        // otherwise.
         let options: [(String, Int32)] = [
             ("srcw", wanted.width), ("srch", wanted.height), ("src_format", wanted.format),
             ("dstw", target.width), ("dsth", target.height), ("dst_format", AV_PIX_FMT_YUV420P.rawValue),

@@ -26,7 +26,8 @@ import Transcode
         var levels: [UInt8] = []
         for frame in clip.sample.frames { try pipeline.process(frame) { levels.append($0.level.minusDecibels) } }
         #expect(!levels.isEmpty)
-        // FFmpeg's sine has an eighth of full amplitude, and the samples were made eight times as loud: 3 dB below full scale.
+        // FFmpeg's sine has an eighth of full amplitude, and the samples were made eight times as loud: 3 dB below full
+        // scale.
         #expect((2...6).contains(levels.min() ?? 127), "\(levels)")
         #expect(pipeline.statistics.decoderErrors == 0)
         #expect(pipeline.statistics.codec == clip.sample.audioConfiguration?.codec)

@@ -10,8 +10,8 @@ struct MediaSample: Sendable {
     let record: SlabSlice?
     let frames: [EncodedFrame]
 
-    /// `frames` holds, for each: its presentation time in milliseconds (2 bytes, signed), whether it is a key frame (1), its
-    /// length (2) and its bytes; all in base64.
+    /// `frames` holds, for each: its presentation time in milliseconds (2 bytes, signed), whether it is a key frame
+    /// (1), its length (2) and its bytes; all in base64.
     init(codec: EncodedFrame.Codec, sampleRate: Int = 0, channels: Int = 0, record: String?, frames text: String) {
         self.codec = codec
         self.sampleRate = sampleRate

@@ -72,6 +72,19 @@ import Transcode
         #expect((90_000...145_000).contains(measured), "\(measured)")
     }
 
+    @Test("a source's clock may jump either way without an encoder's complaint", arguments: Kind.allCases)
+    func clockJumps(kind: Kind) throws {
+        let settings = EncoderSettings(size: PictureSize(160, 96), bitrate: 100_000, frameRate: 30, threads: 1)
+        let encoder = try make(kind, settings)
+        let picture = try TestPicture(width: 160, height: 96)
+        var sizes: [Int] = []
+        for pts in [0, 33_000_000, 1 << 60, (1 << 60) + 33_000_000, -(1 << 60), 5, 6] as [Int64] {
+            picture.draw(sizes.count)
+            try encoder.encode(picture.frame, pts: pts, forceKey: false) { sizes.append($0.bytes.byteCount) }
+        }
+        #expect(sizes.count == 7 && sizes.allSatisfy { $0 > 0 && $0 < 20_000 }, "\(sizes)")
+    }
+
     @Test("odd shapes and the smallest sizes can be encoded", arguments: Kind.allCases)
     func sizes(kind: Kind) throws {
         for size in [PictureSize(2, 2), PictureSize(2, 720), PictureSize(1280, 2), PictureSize(34, 18)] {

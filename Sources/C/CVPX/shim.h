@@ -5,7 +5,8 @@
 #include <vpx/vpx_encoder.h>
 
 static inline vpx_codec_err_t shim_vpx_codec_enc_init(
-    vpx_codec_ctx_t *context, vpx_codec_iface_t *interface, const vpx_codec_enc_cfg_t *configuration, vpx_codec_flags_t flags
+    vpx_codec_ctx_t *context, vpx_codec_iface_t *interface, const vpx_codec_enc_cfg_t *configuration,
+    vpx_codec_flags_t flags
 ) {
     return vpx_codec_enc_init_ver(context, interface, configuration, flags, VPX_ENCODER_ABI_VERSION);
 }

@@ -1,4 +1,5 @@
-// x264 renames its open function by a macro that carries the build number, so that a header and a library that differ do not link.
+// x264 renames its open function by a macro that carries the build number, so that a header and a library that differ
+// do not link.
 #pragma once
 
 #include <stdint.h>
