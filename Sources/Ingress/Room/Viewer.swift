@@ -54,9 +54,10 @@ package final class Viewer {
         let plan = try makePlan(
             offer: offer, credentials: credentials, codec: codec, isStereo: isStereo, hub: hub, environment: environment)
         let viewer = Viewer(stream: stream, wish: wish, at: now, onClose: onClose)
-        let ice = ICEAgent.Configuration(
+        var ice = ICEAgent.Configuration(
             mode: .lite, credentials: credentials, seed: Randomness.bytes(32),
-            hmac: HMAC.stunIntegrity)
+            hmac: { HMAC.sha1Tag(key: $0, $1) })
+        ice.timing.patience = pathPatience
         var connection: WebRTCPeer
         do {
             let configuration = try WebRTCPeer.Configuration(
@@ -82,6 +83,8 @@ package final class Viewer {
     }
 
     private static let cname = "ingress"
+    /// How long a viewer that has its answer may take to reach us, and a lost one to come back.
+    private static let pathPatience = Interval.seconds(30)
 
     private static func makePlan(
         offer: SessionDescription, credentials: ICECredentials, codec: LadderCodec, isStereo: Bool, hub: PeerHub,
@@ -191,7 +194,7 @@ extension Viewer: HubPeerOwner {
             self.peer = nil
             stream?.remove(self)
             onClose()
-        case .disconnected, .bitrateLimited, .feedbackReceived, .candidateFound: break
+        case .disconnected, .reconnected, .bitrateLimited, .feedbackReceived, .candidateFound: break
         }
     }
 }

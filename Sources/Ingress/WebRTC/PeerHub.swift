@@ -152,8 +152,10 @@ package final class PeerHub {
             let peer = byFragment[fragment]
         else { return nil }
         if peer.paths.count >= Limits.pathsPerPeer {
-            // Forged requests must not push out the path that is in use.
-            guard let victim = peer.paths.first(where: { !peer.connection.ice.isValidated($0) }) else { return nil }
+            // Forged requests push out each other, then paths that the peer left, but never the one that is in use.
+            let victim = peer.paths.first { !peer.connection.ice.isValidated($0) }
+                ?? peer.paths.first { $0 != peer.connection.ice.selectedPath }
+            guard let victim else { return nil }
             peer.paths.remove(victim)
             byPath[victim] = nil
         }
@@ -169,7 +171,7 @@ package final class PeerHub {
             return
         }
         peer.paths.remove(connection.path)
-        peer.connection.ice.pathLost(connection.path, at: now)
+        peer.connection.pathLost(connection.path, at: now)
         settle(peer, at: now)
     }
 }

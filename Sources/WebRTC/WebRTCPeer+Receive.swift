@@ -1,0 +1,82 @@
+package import Bytes
+import DTLS
+package import ICE
+import RTP
+
+extension WebRTCPeer {
+    /// Takes one datagram. SRTP is decrypted in place.
+    package mutating func receive(
+        _ datagram: inout MutableRawSpan, on path: ICEPath, at now: Monotonic
+    ) -> Received {
+        guard state != .closed else { return .handled }
+        let kind = STUNDemux.classify(datagram.bytes)
+        if kind == .stun {
+            if case .ignored = ice.receive(datagram.bytes, on: path, at: now) { drops.stun &+= 1 }
+            handleICE(at: now)
+            return .handled
+        }
+        guard ice.isValidated(path) else {
+            drops.unvalidated &+= 1
+            return .handled
+        }
+        switch kind {
+        case .dtls: receiveHandshake(datagram.bytes, at: now)
+        case .rtp: return receiveMedia(&datagram, on: path, at: now)
+        case .rtcp: receiveControl(&datagram, on: path, at: now)
+        default: drops.malformed &+= 1
+        }
+        return .handled
+    }
+
+    private mutating func receiveMedia(
+        _ datagram: inout MutableRawSpan, on path: ICEPath, at now: Monotonic
+    ) -> Received {
+        guard let receiving else {
+            drops.early &+= 1
+            return .handled
+        }
+        let (status, count) = receiving.unprotectRTP(&datagram)
+        guard accept(status, on: path, at: now) else { return .handled }
+        return .media(count: count)
+    }
+
+    private mutating func receiveControl(_ datagram: inout MutableRawSpan, on path: ICEPath, at now: Monotonic) {
+        guard let receiving else {
+            drops.early &+= 1
+            return
+        }
+        let (status, count) = receiving.unprotectRTCP(&datagram)
+        guard accept(status, on: path, at: now) else { return }
+        do throws(RTPError) {
+            try sender.receiveControl(datagram.bytes.extracting(0..<count), at: now)
+        } catch {
+            drops.malformed &+= 1
+        }
+        forwardSenderEvents()
+    }
+
+    /// Counts what SRTP said of a packet; failures never end a connection.
+    private mutating func accept(_ status: SRTPStatus, on path: ICEPath, at now: Monotonic) -> Bool {
+        switch status {
+        case .ok:
+            ice.recordMedia(on: path, at: now)
+            handleICE(at: now)
+            return true
+        case .replayed, .tooOld: drops.replayed &+= 1
+        case .malformed: drops.malformed &+= 1
+        default: drops.unauthenticated &+= 1
+        }
+        return false
+    }
+
+    private mutating func receiveHandshake(_ datagram: RawSpan, at now: Monotonic) {
+        let dropped = dtls.droppedDatagrams
+        do throws(DTLSError) {
+            try dtls.receive(datagram, at: now)
+        } catch {
+            return finish(.handshakeFailed(error))
+        }
+        if dtls.droppedDatagrams != dropped { drops.malformed &+= 1 }
+        handleDTLS()
+    }
+}
