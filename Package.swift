@@ -83,7 +83,8 @@ let package = Package(
             swiftSettings: settings),
 
         // Tests: one target a module, and the fuzz corpus through the same functions that libFuzzer runs.
-        .target(name: "TestSupport", dependencies: ["Bytes", "Media"], path: "Tests/TestSupport", swiftSettings: settings),
+        .target(
+            name: "TestSupport", dependencies: ["Bytes", "Media"], path: "Tests/TestSupport", swiftSettings: settings),
         tests("Bytes", ["Bytes"]),
         tests("Media", ["Bytes", "Media"]),
         tests("RTMP", ["Bytes", "Media", "RTMP"]),
@@ -106,7 +107,8 @@ let package = Package(
                 "Bytes", "Media", "RTMP", "FLV", "SDP", "RTP", "ICE", "DTLS", "Transcode", "WebRTC", "WHIP",
             ], path: "Fuzz/Targets", swiftSettings: settings),
         .executableTarget(
-            name: "ingress-fuzz", dependencies: ["FuzzTargets", argumentParser], path: "Fuzz/Replay", swiftSettings: settings),
+            name: "ingress-fuzz", dependencies: ["FuzzTargets", argumentParser], path: "Fuzz/Replay",
+            swiftSettings: settings),
     ]
 )
 

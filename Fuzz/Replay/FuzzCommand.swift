@@ -18,7 +18,8 @@ struct FuzzCommand: ParsableCommand {
     }
 
     struct Replay: ParsableCommand {
-        static let configuration = CommandConfiguration(abstract: "Runs a target over files, or over all files of folders.")
+        static let configuration = CommandConfiguration(
+            abstract: "Runs a target over files, or over all files of folders.")
 
         @Argument(help: "The target's name.")
         var target: String

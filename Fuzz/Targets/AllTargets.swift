@@ -1,4 +1,5 @@
 /// Every target, by module.
 package let allFuzzTargets: [FuzzTarget] =
-    rtmpTargets + flvTargets + mediaTargets + sdpTargets + rtpTargets + iceTargets + dtlsTargets + webRTCTargets + whipTargets
+    rtmpTargets + flvTargets + mediaTargets + sdpTargets + rtpTargets + iceTargets + dtlsTargets + webRTCTargets
+    + whipTargets
     + transcodeTargets

@@ -55,9 +55,13 @@ public struct Interval: Hashable, Comparable, Sendable {
     @inlinable
     public static func < (a: Interval, b: Interval) -> Bool { a.nanoseconds < b.nanoseconds }
     @inlinable
-    public static func + (a: Interval, b: Interval) -> Interval { Interval(nanoseconds: a.nanoseconds &+ b.nanoseconds) }
+    public static func + (a: Interval, b: Interval) -> Interval {
+        Interval(nanoseconds: a.nanoseconds &+ b.nanoseconds)
+    }
     @inlinable
-    public static func - (a: Interval, b: Interval) -> Interval { Interval(nanoseconds: a.nanoseconds &- b.nanoseconds) }
+    public static func - (a: Interval, b: Interval) -> Interval {
+        Interval(nanoseconds: a.nanoseconds &- b.nanoseconds)
+    }
     @inlinable
     public static func * (a: Interval, b: Int64) -> Interval { Interval(nanoseconds: a.nanoseconds &* b) }
     @inlinable

@@ -47,9 +47,12 @@ public final class SlabPool: Sendable {
         init() {
             table = (0..<SlabPool.classCount * SlabPool.slotsPerClass).map { _ in SlotCell() }
         }
-        func exchange(_ index: Int, _ value: UInt) -> UInt { table[index].address.exchange(value, ordering: .acquiringAndReleasing) }
+        func exchange(_ index: Int, _ value: UInt) -> UInt {
+            table[index].address.exchange(value, ordering: .acquiringAndReleasing)
+        }
         func fill(_ index: Int, _ value: UInt) -> Bool {
-            table[index].address.compareExchange(expected: 0, desired: value, ordering: .acquiringAndReleasing).exchanged
+            table[index].address.compareExchange(expected: 0, desired: value, ordering: .acquiringAndReleasing)
+                .exchanged
         }
         deinit {
             for cell in table {

@@ -52,9 +52,10 @@ extension TransportAddress.IP: CustomStringConvertible {
         case .v4(let address):
             return "\(address >> 24).\(address >> 16 & 0xFF).\(address >> 8 & 0xFF).\(address & 0xFF)"
         case .v6(let high, let low):
-            return Self.formatV6(groups: (0..<8).map { index in
-                UInt16(truncatingIfNeeded: (index < 4 ? high : low) >> UInt64(48 - index % 4 * 16))
-            })
+            return Self.formatV6(
+                groups: (0..<8).map { index in
+                    UInt16(truncatingIfNeeded: (index < 4 ? high : low) >> UInt64(48 - index % 4 * 16))
+                })
         }
     }
 
@@ -104,7 +105,9 @@ extension TransportAddress.IP: CustomStringConvertible {
         guard text.utf8.count <= 45, text.utf8.contains(0x3A) else { return nil }
         let halves = splitOnce(String(text), at: "::")
         guard let halves else { return groups(of: text).flatMap { $0.count == 8 ? join($0) : nil } }
-        guard let head = groups(of: halves.0), let tail = groups(of: halves.1), head.count + tail.count < 8 else { return nil }
+        guard let head = groups(of: halves.0), let tail = groups(of: halves.1), head.count + tail.count < 8 else {
+            return nil
+        }
         return join(head + Array(repeating: 0, count: 8 - head.count - tail.count) + tail)
     }
 
@@ -113,7 +116,10 @@ extension TransportAddress.IP: CustomStringConvertible {
         let mark = Array(separator.utf8)
         guard bytes.count >= mark.count else { return nil }
         for start in 0...(bytes.count - mark.count) where Array(bytes[start..<start + mark.count]) == mark {
-            return (String(decoding: bytes[..<start], as: UTF8.self), String(decoding: bytes[(start + mark.count)...], as: UTF8.self))
+            return (
+                String(decoding: bytes[..<start], as: UTF8.self),
+                String(decoding: bytes[(start + mark.count)...], as: UTF8.self)
+            )
         }
         return nil
     }
@@ -152,6 +158,7 @@ extension TransportAddress.IP: CustomStringConvertible {
             start = max(end, start + 1)
         }
         let text = { (part: ArraySlice<UInt16>) in part.map { String($0, radix: 16) }.joined(separator: ":") }
-        return best.isEmpty ? text(groups[...]) : text(groups[..<best.lowerBound]) + "::" + text(groups[best.upperBound...])
+        return best.isEmpty
+            ? text(groups[...]) : text(groups[..<best.lowerBound]) + "::" + text(groups[best.upperBound...])
     }
 }

@@ -84,7 +84,9 @@ struct TestServerCommand: AsyncParsableCommand {
         guard LocalRoom.DuplicatePolicy(rawValue: onDuplicate) != nil else {
             throw ValidationError("--on-duplicate takes replace or reject, not \(onDuplicate).")
         }
-        guard Logger.Level(rawValue: logLevel) != nil else { throw ValidationError("There is no log level \(logLevel).") }
+        guard Logger.Level(rawValue: logLevel) != nil else {
+            throw ValidationError("There is no log level \(logLevel).")
+        }
         guard (6...510).contains(audioBitrate) else { throw ValidationError("--audio-bitrate is 6 to 510 kbit/s.") }
         let tlsParts = [rtmpsPort != nil, tlsCert != nil, tlsKey != nil]
         guard Set(tlsParts).count == 1 else {
@@ -140,7 +142,8 @@ struct TestServerCommand: AsyncParsableCommand {
     private func options() throws -> RoomServer.Options {
         var room = LocalRoom.Settings(
             session: IngestSession.Settings(
-                ladder: try ladder(), audio: AudioSpec(channels: mono ? 1 : 2, bitrate: audioBitrate * 1000, usesDTX: false),
+                ladder: try ladder(),
+                audio: AudioSpec(channels: mono ? 1 : 2, bitrate: audioBitrate * 1000, usesDTX: false),
                 maxThreads: max(1, ProcessInfo.processInfo.activeProcessorCount)))
         let demoKey = demo ? "demo" : nil
         if !streamKeys.isEmpty { room.allowedKeys = Set(streamKeys + [demoKey].compactMap { $0 }) }

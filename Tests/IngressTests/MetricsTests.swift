@@ -4,7 +4,9 @@ import Ingress
 import Testing
 
 @Suite struct RateMeterTests {
-    private func at(_ milliseconds: Int64) -> Monotonic { Monotonic(nanoseconds: 5_000_000_000 + milliseconds * 1_000_000) }
+    private func at(_ milliseconds: Int64) -> Monotonic {
+        Monotonic(nanoseconds: 5_000_000_000 + milliseconds * 1_000_000)
+    }
 
     @Test("a steady source is measured over two seconds")
     func steady() {
@@ -39,9 +41,10 @@ import Testing
         var window = DelayWindow()
         #expect(window.percentiles([0.5, 0.99]) == [.zero, .zero])
         for sample in 0..<1_000 { window.add(.milliseconds(Int64(sample))) }
-        #expect(window.percentiles([0, 0.5, 0.99, 1]) == [
-            .milliseconds(700), .milliseconds(849), .milliseconds(996), .milliseconds(999),
-        ])
+        #expect(
+            window.percentiles([0, 0.5, 0.99, 1]) == [
+                .milliseconds(700), .milliseconds(849), .milliseconds(996), .milliseconds(999),
+            ])
     }
 }
 

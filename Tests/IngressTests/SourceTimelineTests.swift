@@ -6,7 +6,9 @@ import Testing
 @Suite struct SourceTimelineTests {
     private let ms: Int64 = 1_000_000
 
-    private func at(_ milliseconds: Int64) -> Monotonic { Monotonic(nanoseconds: 1_000_000_000_000 + milliseconds * ms) }
+    private func at(_ milliseconds: Int64) -> Monotonic {
+        Monotonic(nanoseconds: 1_000_000_000_000 + milliseconds * ms)
+    }
 
     @Test("the first frame lands on its arrival, and later ones keep the source's distances")
     func anchors() {
@@ -33,7 +35,9 @@ import Testing
     func burst() {
         var timeline = SourceTimeline()
         var dts: Int64 = 0
-        for frame in 0..<30 { dts = Int64(frame) * 33; _ = timeline.map(dts: dts * ms, kind: .video, arrivedAt: at(dts)) }
+        for frame in 0..<30 {
+            dts = Int64(frame) * 33; _ = timeline.map(dts: dts * ms, kind: .video, arrivedAt: at(dts))
+        }
         // Frozen for five seconds, then everything at once.
         for frame in 30..<180 {
             _ = timeline.map(dts: Int64(frame) * 33 * ms, kind: .video, arrivedAt: at(5_957 + Int64(frame - 30)))
@@ -48,11 +52,15 @@ import Testing
     @Test("a stall that is not paid back is moved into the offset within two seconds")
     func stall() {
         var timeline = SourceTimeline()
-        for frame in 0..<30 { _ = timeline.map(dts: Int64(frame) * 33 * ms, kind: .video, arrivedAt: at(Int64(frame) * 33)) }
+        for frame in 0..<30 {
+            _ = timeline.map(dts: Int64(frame) * 33 * ms, kind: .video, arrivedAt: at(Int64(frame) * 33))
+        }
         var lag = Interval.zero
         for frame in 30..<(30 + 120) {
             let arrival = at(Int64(frame) * 33 + 5_000)
-            lag = arrival - Monotonic(nanoseconds: timeline.map(dts: Int64(frame) * 33 * ms, kind: .video, arrivedAt: arrival))
+            lag =
+                arrival
+                - Monotonic(nanoseconds: timeline.map(dts: Int64(frame) * 33 * ms, kind: .video, arrivedAt: arrival))
         }
         #expect(lag < .milliseconds(250))
         #expect(timeline.stalls == 1)

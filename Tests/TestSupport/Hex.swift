@@ -2,7 +2,9 @@ import Bytes
 
 /// Bytes of a hexadecimal text in which white space does not count; traps on anything else, for vectors in tests.
 package func hex(_ text: String) -> [UInt8] {
-    guard let bytes = [UInt8](hex: text.filter { !$0.isWhitespace }) else { preconditionFailure("bad hex in a test vector") }
+    guard let bytes = [UInt8](hex: text.filter { !$0.isWhitespace }) else {
+        preconditionFailure("bad hex in a test vector")
+    }
     return bytes
 }
 

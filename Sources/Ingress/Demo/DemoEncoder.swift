@@ -33,7 +33,8 @@ final class DemoEncoder: Sendable {
         let picture = try TestPicture(width: Self.width, height: Self.height)
         let video = try H264Encoder(
             EncoderSettings(
-                size: PictureSize(Self.width, Self.height), bitrate: Self.bitrate, frameRate: Double(Self.frameRate), threads: 1))
+                size: PictureSize(Self.width, Self.height), bitrate: Self.bitrate, frameRate: Double(Self.frameRate),
+                threads: 1))
         let sound = try OpusEncoder(AudioSpec(usesDTX: false))
         var tone = TestTone(channels: 2)
         var samples: [Float] = []
@@ -83,7 +84,8 @@ final class DemoEncoder: Sendable {
     private func send(_ coded: EncodedPicture, pts: MediaTime, _ muxer: FLVMuxer, into messages: Handoff<FLVTag>) {
         let milliseconds = pts / 1_000_000
         if coded.isKey,
-            let header = try? muxer.sequenceStart(annexB: coded.bytes, codec: .h264, timestampMilliseconds: milliseconds)
+            let header = try? muxer.sequenceStart(
+                annexB: coded.bytes, codec: .h264, timestampMilliseconds: milliseconds)
         {
             messages.push(header)
         }

@@ -60,7 +60,8 @@ package struct RoomHTTPService: Sendable {
     private func router() -> Router<BasicRequestContext> {
         let router = Router()
         for asset in assets {
-            router.get(RouterPath(asset.path)) { _, _ in Self.response(asset.body, asset.contentType, Self.pageHeaders) }
+            router.get(RouterPath(asset.path)) { _, _ in Self.response(asset.body, asset.contentType, Self.pageHeaders)
+            }
         }
         router.get("/health") { _, _ in Self.response(Array("Healthy\n".utf8), "text/plain; charset=utf-8") }
         router.get("/streams") { _, _ in
@@ -100,12 +101,14 @@ package struct RoomHTTPService: Sendable {
             if let name = HTTPField.Name(header.name) { fields.append(HTTPField(name: name, value: header.value)) }
         }
         return Response(
-            status: .init(code: answer.status), headers: fields, body: .init(byteBuffer: ByteBuffer(bytes: answer.body)))
+            status: .init(code: answer.status), headers: fields, body: .init(byteBuffer: ByteBuffer(bytes: answer.body))
+        )
     }
 
     private static let pageHeaders: HTTPFields = [
         .cacheControl: "no-cache",
-        .contentSecurityPolicy: "default-src 'self'; img-src 'self' data:; media-src 'self' blob:; style-src 'self' 'unsafe-inline'",
+        .contentSecurityPolicy:
+            "default-src 'self'; img-src 'self' data:; media-src 'self' blob:; style-src 'self' 'unsafe-inline'",
         .xContentTypeOptions: "nosniff",
     ]
 

@@ -43,7 +43,9 @@ package final class PrometheusRegistry: MetricsFactory, Sendable {
         cell(label, dimensions) { .counter($0) }
     }
 
-    package func makeFloatingPointCounter(label: String, dimensions: [(String, String)]) -> any FloatingPointCounterHandler {
+    package func makeFloatingPointCounter(label: String, dimensions: [(String, String)])
+        -> any FloatingPointCounterHandler
+    {
         cell(label, dimensions) { .counter($0) }
     }
 

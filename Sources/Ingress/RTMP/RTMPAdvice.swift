@@ -14,7 +14,8 @@ enum RTMPAdvice {
         case .messageTooLarge(let bytes): "a message of \(bytes) bytes is above the limit of 16 MiB"
         case .tooManyUnfinishedBytes: "more than 24 MiB of unfinished messages"
         case .tooManyChunkStreams: "more than 64 chunk streams"
-        case .smallChunkBudgetExceeded: "too many tiny chunks a second: raise the encoder's chunk size to 128 bytes or more"
+        case .smallChunkBudgetExceeded:
+            "too many tiny chunks a second: raise the encoder's chunk size to 128 bytes or more"
         case .controlBudgetExceeded: "too many control messages a second"
         case .heldMediaOverflow: "too much media before the publish request was answered"
         default: "the encoder broke the protocol (\(error))"

@@ -99,11 +99,16 @@ final class RTMPConnection {
             switch event {
             case .publishRequested(let request): publish(request, at: now)
             case .video(let time, let payload):
-                demux(at: now) { demuxer throws(FLVError) in try demuxer.demuxVideo(payload, timestampMilliseconds: time) }
+                demux(at: now) { demuxer throws(FLVError) in
+                    try demuxer.demuxVideo(payload, timestampMilliseconds: time)
+                }
             case .audio(let time, let payload):
-                demux(at: now) { demuxer throws(FLVError) in try demuxer.demuxAudio(payload, timestampMilliseconds: time) }
+                demux(at: now) { demuxer throws(FLVError) in
+                    try demuxer.demuxAudio(payload, timestampMilliseconds: time)
+                }
             case .data(let time, let payload):
-                demux(at: now) { demuxer throws(FLVError) in try demuxer.demuxData(payload, timestampMilliseconds: time) }
+                demux(at: now) { demuxer throws(FLVError) in try demuxer.demuxData(payload, timestampMilliseconds: time)
+                }
             case .publishEnded: endSession(.finished, at: now)
             }
         }
@@ -134,7 +139,7 @@ final class RTMPConnection {
         do throws(LocalRoom.Refusal) {
             endSession(.finished, at: now)
             session = try server.room.publish(
-                key: request.key, encoder: request.connect.flashVersion, at: now,
+                key: request.key, encoder: Self.printable(request.connect.flashVersion), at: now,
                 onEnd: { [weak self] reason in self?.end(reason) })
             server.counters.publishes.increment()
             rtmp.acceptPublish(at: now)
@@ -147,6 +152,13 @@ final class RTMPConnection {
                 }
             rtmp.rejectPublish(status, description: error.description)
         }
+    }
+
+    /// What an encoder calls itself goes into logs and reports: short, and without line breaks of its own.
+    private static func printable(_ name: String) -> String {
+        String(
+            String.UnicodeScalarView(
+                name.unicodeScalars.prefix(64).filter { $0.isASCII && $0.value >= 0x20 && $0.value < 0x7F }))
     }
 
     private func endSession(_ reason: SessionEnd, at now: Monotonic) {

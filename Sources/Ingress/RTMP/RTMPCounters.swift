@@ -49,7 +49,11 @@ package struct RTMPCounters: Sendable {
         unusableMessages = Counter(label: "ingress_rtmp_unusable_messages_total", dimensions: [], factory: factory)
         closes = Dictionary(
             uniqueKeysWithValues: CloseCause.allCases.map { cause in
-                (cause, Counter(label: "ingress_rtmp_closes_total", dimensions: [("cause", cause.rawValue)], factory: factory))
+                (
+                    cause,
+                    Counter(
+                        label: "ingress_rtmp_closes_total", dimensions: [("cause", cause.rawValue)], factory: factory)
+                )
             })
     }
 

@@ -71,7 +71,9 @@ extension RTMPServer: TCPListenerHandler {
         connection.start(at: now)
     }
 
-    package func listener(_ listener: TCPListener, exhausted errno: Errno, restingFor pause: Interval, at now: Monotonic) {
+    package func listener(
+        _ listener: TCPListener, exhausted errno: Errno, restingFor pause: Interval, at now: Monotonic
+    ) {
         room.log.error("new encoders cannot be accepted for now: the process is out of file descriptors (\(errno))")
     }
 }

@@ -33,7 +33,8 @@ package final class LocalRoom {
 
         package var description: String {
             switch self {
-            case .missingKey: "No stream key: put it into the encoder's stream key field, or behind the last slash of the URL."
+            case .missingKey:
+                "No stream key: put it into the encoder's stream key field, or behind the last slash of the URL."
             case .unknownKey: "This stream key is not known here."
             case .alreadyLive: "Another encoder is live with this key already."
             case .full: "The server has as many streams as it takes."
@@ -71,7 +72,8 @@ package final class LocalRoom {
         guard streams[key] != nil || streams.count < settings.maxStreams else { throw .full }
         let stream = stream(for: key)
         let session = IngestSession(
-            encoder: encoder, settings: settings.session, slabPool: slabPool, publisher: stream, isWaiting: isTaken, at: now,
+            encoder: encoder, settings: settings.session, slabPool: slabPool, publisher: stream, isWaiting: isTaken,
+            at: now,
             onEnd: onEnd)
         if isTaken {
             waiting[ObjectIdentifier(session)] = (session, key)
@@ -90,7 +92,9 @@ package final class LocalRoom {
     }
 
     func takeOver(_ session: IngestSession, at now: Monotonic) {
-        guard let entry = waiting.removeValue(forKey: ObjectIdentifier(session)), let stream = streams[entry.key] else { return }
+        guard let entry = waiting.removeValue(forKey: ObjectIdentifier(session)), let stream = streams[entry.key] else {
+            return
+        }
         stream.session?.end(.replaced)
         stream.detach(.replaced, at: now)
         stream.attach(session, at: now)

@@ -63,7 +63,8 @@ package final class LocalStream {
         room.log.info(
             "ended",
             metadata: [
-                "stream": "\(redactedKey)", "reason": "\(reason)", "seconds": "\(Int((now - session.startedAt).seconds))",
+                "stream": "\(redactedKey)", "reason": "\(reason)",
+                "seconds": "\(Int((now - session.startedAt).seconds))",
                 "frames": "\(statistics.videoIn.totalEvents)", "packets": "\(statistics.audioIn.totalEvents)",
             ])
         self.session = nil
@@ -133,7 +134,8 @@ extension LocalStream: Publisher {
     }
 
     package func session(
-        _ session: IngestSession, encoded frame: EncodedFrame, quality: LayerQuality, arrivedAt: Monotonic, at now: Monotonic
+        _ session: IngestSession, encoded frame: EncodedFrame, quality: LayerQuality, arrivedAt: Monotonic,
+        at now: Monotonic
     ) {
         guard session === self.session else { return }
         layers[quality, default: LayerFigures()].meter.add(bytes: frame.payload.count, at: now)
@@ -154,7 +156,8 @@ extension LocalStream: Publisher {
     package func session(_ session: IngestSession, encoded packet: AudioOutput, at now: Monotonic) {
         guard session === self.session else { return }
         audioOut.add(bytes: packet.frame.payload.count, at: now)
-        let level = HeaderExtensionValues.AudioLevel(level: packet.level.minusDecibels, isVoice: packet.level.minusDecibels < Self.voiceLevel)
+        let level = HeaderExtensionValues.AudioLevel(
+            level: packet.level.minusDecibels, isVoice: packet.level.minusDecibels < Self.voiceLevel)
         guard let packetized = try? PacketizedFrame(packet.frame, as: .opus, audioLevel: level) else { return }
         for viewer in viewers { viewer.send(audio: packetized, at: now) }
         note(lag: now - Monotonic(nanoseconds: packet.frame.pts), in: \.audioLag)

@@ -41,7 +41,8 @@ package final class RoomReporter {
             lastSample = (now, process.processorTime)
         }
         let server = RoomReport.Server(
-            version: version, uptimeSeconds: (now - startedAt).seconds, viewers: room.viewerCount, cpuPercent: cpuPercent,
+            version: version, uptimeSeconds: (now - startedAt).seconds, viewers: room.viewerCount,
+            cpuPercent: cpuPercent,
             memoryMB: Double(process.residentBytes) / 1e6, rtmpURL: addresses.rtmpURL, rtmpsURL: addresses.rtmpsURL,
             whepURL: addresses.whepURL)
         let streams = room.streams.values.map { $0.report(at: now) }
@@ -53,7 +54,8 @@ extension LocalStream {
     func report(at now: Monotonic) -> StreamReport {
         let percentiles = delay.percentiles([0.5, 0.99])
         var report = StreamReport(
-            id: id, key: redactedKey, live: session != nil, since: 0, liveSeconds: 0, encoder: "", inKbps: 0, video: nil,
+            id: id, key: redactedKey, live: session != nil, since: 0, liveSeconds: 0, encoder: "", inKbps: 0,
+            video: nil,
             audio: nil, layers: [],
             delay: StreamReport.Delay(
                 p50: percentiles[0].seconds * 1000, p99: percentiles[1].seconds * 1000),
@@ -86,9 +88,11 @@ extension LocalStream {
         let coded = configuration.codedSize
         return StreamReport.Video(
             codec: configuration.profileName, profile: configuration.profileName,
-            width: size.width > 0 ? size.width : coded?.width ?? 0, height: size.height > 0 ? size.height : coded?.height ?? 0,
+            width: size.width > 0 ? size.width : coded?.width ?? 0,
+            height: size.height > 0 ? size.height : coded?.height ?? 0,
             fps: meter.eventsPerSecond(at: now), gopSeconds: statistics.keyFrameDistance.seconds,
-            gopFrames: statistics.gopFrames, kbps: meter.bitsPerSecond(at: now) / 1000, hasBFrames: statistics.hasBFrames)
+            gopFrames: statistics.gopFrames, kbps: meter.bitsPerSecond(at: now) / 1000,
+            hasBFrames: statistics.hasBFrames)
     }
 
     private func audioReport(
@@ -98,7 +102,8 @@ extension LocalStream {
         var out = audioOut
         let decoded = statistics.audio
         return StreamReport.Audio(
-            codec: configuration.profileName.split(separator: " ").first.map(String.init) ?? configuration.codec.rawValue,
+            codec: configuration.profileName.split(separator: " ").first.map(String.init)
+                ?? configuration.codec.rawValue,
             sampleRate: decoded.sourceRate > 0 ? decoded.sourceRate : configuration.sampleRate,
             channels: decoded.sourceChannels > 0 ? decoded.sourceChannels : configuration.channels,
             kbps: meter.bitsPerSecond(at: now) / 1000, outKbps: out.bitsPerSecond(at: now) / 1000)
@@ -109,7 +114,8 @@ extension LocalStream {
             var figures = layers[rung.quality] ?? LayerFigures()
             let isEncoded = isEncoded(rung.quality)
             return StreamReport.Layer(
-                rid: rung.quality.rid, quality: "\(rung.quality)".uppercased(), width: rung.size.width, height: rung.size.height,
+                rid: rung.quality.rid, quality: "\(rung.quality)".uppercased(), width: rung.size.width,
+                height: rung.size.height,
                 fps: figures.meter.eventsPerSecond(at: now), kbps: figures.meter.bitsPerSecond(at: now) / 1000,
                 targetKbps: Double(rung.bitrate) / 1000,
                 encodeMilliseconds: isEncoded ? session.statistics.encodeMilliseconds(rung.quality) : 0,

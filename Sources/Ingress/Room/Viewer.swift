@@ -52,7 +52,8 @@ package final class Viewer {
     ) throws(ViewerError) -> (viewer: Viewer, answer: SessionDescription) {
         let credentials = ICECredentials(random: Randomness.bytes(ICECredentials.randomBytes))
         let plan = try makePlan(
-            offer: offer, credentials: credentials, codec: codec, isStereo: isStereo, hub: hub, environment: environment)
+            offer: offer, credentials: credentials, codec: codec, isStereo: isStereo, hub: hub, environment: environment
+        )
         let viewer = Viewer(stream: stream, wish: wish, at: now, onClose: onClose)
         var ice = ICEAgent.Configuration(
             mode: .lite, credentials: credentials, seed: Randomness.bytes(32),
@@ -96,7 +97,8 @@ package final class Viewer {
         let numbers = Array(ssrcs)
         let capabilities = SendCapabilities(
             cname: cname,
-            audio: SentAudio(track: MediaStreamID(stream: stream, track: "audio"), ssrc: numbers[0], isStereo: isStereo),
+            audio: SentAudio(
+                track: MediaStreamID(stream: stream, track: "audio"), ssrc: numbers[0], isStereo: isStereo),
             video: SentVideo(
                 track: MediaStreamID(stream: stream, track: "video"), codec: codec == .vp8 ? .vp8 : .h264,
                 layers: [SentLayer(ssrc: numbers[1], rtxSSRC: numbers[2])]))

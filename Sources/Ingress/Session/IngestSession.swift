@@ -58,7 +58,8 @@ package final class IngestSession {
 
     /// - Parameter onEnd: tells the source that the session is over; called once, unless the source ended it itself.
     package init(
-        encoder: String, settings: Settings, slabPool: SlabPool, publisher: any Publisher, isWaiting: Bool, at now: Monotonic,
+        encoder: String, settings: Settings, slabPool: SlabPool, publisher: any Publisher, isWaiting: Bool,
+        at now: Monotonic,
         onEnd: @escaping @MediaLoop (SessionEnd) -> Void
     ) {
         self.encoder = encoder

@@ -10,7 +10,8 @@ package protocol Publisher: AnyObject {
     func session(_ session: IngestSession, announced ladder: [LadderPlan.Rung])
     /// One coded picture of one layer. Times are on the session timeline, which is the server's monotonic clock.
     func session(
-        _ session: IngestSession, encoded frame: EncodedFrame, quality: LayerQuality, arrivedAt: Monotonic, at now: Monotonic)
+        _ session: IngestSession, encoded frame: EncodedFrame, quality: LayerQuality, arrivedAt: Monotonic,
+        at now: Monotonic)
     /// One Opus packet.
     func session(_ session: IngestSession, encoded packet: AudioOutput, at now: Monotonic)
     /// A session that waited for its first key frame is ready to take over.

@@ -153,7 +153,8 @@ package final class PeerHub {
         else { return nil }
         if peer.paths.count >= Limits.pathsPerPeer {
             // Forged requests push out each other, then paths that the peer left, but never the one that is in use.
-            let victim = peer.paths.first { !peer.connection.ice.isValidated($0) }
+            let victim =
+                peer.paths.first { !peer.connection.ice.isValidated($0) }
                 ?? peer.paths.first { $0 != peer.connection.ice.selectedPath }
             guard let victim else { return nil }
             peer.paths.remove(victim)
@@ -194,7 +195,9 @@ extension PeerHub: TCPListenerHandler {
         connection.start(at: now)
     }
 
-    package func listener(_ listener: TCPListener, exhausted errno: Errno, restingFor pause: Interval, at now: Monotonic) {
+    package func listener(
+        _ listener: TCPListener, exhausted errno: Errno, restingFor pause: Interval, at now: Monotonic
+    ) {
         statistics.strayConnections &+= 1
     }
 }
