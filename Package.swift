@@ -81,6 +81,15 @@ let package = Package(
                 .embedInCode("Page/index.html"), .embedInCode("Page/style.css"), .embedInCode("Page/app.js"),
             ],
             swiftSettings: settings),
+        // What script/bench measures with.
+        .executableTarget(
+            name: "ingress-bench",
+            dependencies: [
+                "Bytes", "Media", "RTMP", "FLV", "RTP", "ICE", "DTLS", "Transcode", "Runtime", "WebRTC", "CFFmpeg", "CX264",
+                "COpus", argumentParser,
+            ],
+            path: "Tests/Bench",
+            swiftSettings: settings),
 
         // Tests: one target a module, and the fuzz corpus through the same functions that libFuzzer runs.
         .target(
