@@ -102,7 +102,9 @@ package struct AudioResampler: ~Copyable {
             wanted.rate, 0, nil)
         guard status == 0, let context else { throw .resamplerRefused(status) }
         let object = UnsafeMutableRawPointer(context)
-        av_opt_set_double(object, "rematrix_maxval", 1, 0)
+        // Unscaled: a downmix is as loud as its source (BS.1770 loudness of 5.1 is kept within a few tenths of a decibel), and the
+        // rare peak above full scale is rounded off by the encoder's soft clip. Scaling for the worst case costs 7.7 dB always.
+        av_opt_set_double(object, "rematrix_maxval", Double(Int32.max), 0)
         av_opt_set_int(object, "flags", Int64(SWR_FLAG_RESAMPLE), 0)
         let opened = swr_init(context)
         guard opened >= 0 else {

@@ -5,6 +5,9 @@ package final class OpusEncoder {
     private let raw: OpaquePointer
     private let channels: Int
     private var packet: [UInt8]
+    /// The samples as they are coded: a copy, with peaks above full scale rounded off.
+    private var staging: [Float]
+    private var softClipState: [Float]
     private var wasSilent = false
 
     /// The largest packet of one 20 ms frame is 1,275 bytes and its header (RFC 6716, section 3.2).
@@ -21,6 +24,8 @@ package final class OpusEncoder {
         raw = encoder
         channels = spec.channels
         packet = [UInt8](repeating: 0, count: Self.maxPacketBytes)
+        staging = [Float](repeating: 0, count: AudioSpec.frameSamples * spec.channels)
+        softClipState = [Float](repeating: 0, count: spec.channels)
         let statuses = [
             shim_opus_set_bitrate(encoder, Int32(spec.bitrate)), shim_opus_set_vbr(encoder, 1),
             shim_opus_set_complexity(encoder, Int32(spec.complexity)), shim_opus_set_inband_fec(encoder, 1),
@@ -31,14 +36,13 @@ package final class OpusEncoder {
 
     deinit { opus_encoder_destroy(raw) }
 
-    /// Encodes `AudioSpec.frameSamples` samples per channel, interleaved, full scale at one. Lends the packet; nothing
-    /// within a silence that DTX leaves out.
+    /// Encodes `AudioSpec.frameSamples` samples per channel, interleaved, full scale at one; what is louder is rounded off.
+    /// Lends the packet; nothing within a silence that DTX leaves out.
     package func encode(_ samples: Span<Float>, output: (RawSpan) -> Void) throws(TranscodeError) {
         precondition(samples.count == AudioSpec.frameSamples * channels, "an Opus packet takes 20 ms of samples")
-        let count = samples.withUnsafeBufferPointer { input in
-            guard let start = input.baseAddress else { return OPUS_BAD_ARG }
-            return opus_encode_float(raw, start, Int32(AudioSpec.frameSamples), &packet, Int32(packet.count))
-        }
+        for index in samples.indices { staging[index] = samples[index] }
+        opus_pcm_soft_clip(&staging, Int32(AudioSpec.frameSamples), Int32(channels), &softClipState)
+        let count = opus_encode_float(raw, staging, Int32(AudioSpec.frameSamples), &packet, Int32(packet.count))
         guard count > 0 else { throw .encodingFailed(count) }
         let isSilent = count <= Self.silenceBytes
         defer { wasSilent = isSilent }
