@@ -3,7 +3,8 @@ import Bytes
 import Foundation
 import Runtime
 
-/// `ingress-bench`: what script/bench measures with. Each subcommand prints one line of JSON; times are milliseconds unless the
+/// `ingress-bench`: what script/bench measures with. Each subcommand prints one line of JSON; times are
+/// milliseconds unless the
 /// name says otherwise.
 @main
 struct BenchCommand: AsyncParsableCommand {

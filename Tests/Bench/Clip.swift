@@ -64,7 +64,8 @@ struct Clip: Sendable {
         }
         let kind: RTMPMediaKind = tag.kind == .audio ? .audio : tag.kind == .video ? .video : .data
         return Message(
-            kind: kind, payload: tag.payload, milliseconds: tag.timestampMilliseconds, compositionMilliseconds: composition,
+            kind: kind, payload: tag.payload, milliseconds: tag.timestampMilliseconds,
+            compositionMilliseconds: composition,
             isSetup: isSetup)
     }
 

@@ -8,12 +8,14 @@ final class ClipPublisher {
     struct Options: Sendable {
         /// Begins anew at the clip's end, with times that go on.
         var isLooping = true
-        /// Moves each picture by 0 to 3 ms, so that every stretch of times is unlike all others and pictures can be told by it.
+        /// Moves each picture by 0 to 3 ms, so that every stretch of times is unlike all others and
+        /// pictures can be told by it.
         var isJittering = false
         /// From this time on, counted from the first message, nothing is sent for `freezeFor`.
         var freezeAt: Interval?
         var freezeFor = Interval.zero
-        /// What the freeze held back is sent at once after it, as a stalled network does; otherwise everything is late by it.
+        /// What the freeze held back is sent at once after it, as a stalled network does; otherwise
+        /// everything is late by it.
         var isBursting = true
     }
 
@@ -162,7 +164,9 @@ final class ClipPublisher {
         if message.isPicture {
             if options.isJittering { time += Int64((pictureCount &* 2_654_435_761) >> 16 & 3) }
             // Taken before the write: what the system call takes counts against the server.
-            if keepsPictures { pictures.append(SentPicture(milliseconds: time + message.compositionMilliseconds, at: .now)) }
+            if keepsPictures {
+                pictures.append(SentPicture(milliseconds: time + message.compositionMilliseconds, at: .now))
+            }
             pictureCount += 1
         }
         do throws(RTMPError) {

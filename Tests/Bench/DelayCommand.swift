@@ -8,8 +8,8 @@ struct DelayCommand: AsyncParsableCommand {
         commandName: "delay",
         abstract: "Publishes and watches in one process: from a picture's last byte in to its first RTP packet out.",
         discussion: """
-            The viewer waits before the publisher comes, so that the time of the first picture is told as well. Delays are those \
-            of one layer, over loopback, with both ends' system calls inside.
+            The viewer waits before the publisher comes, so that the time of the first picture is told as well. \
+            Delays are those of one layer, over loopback, with both ends' system calls inside.
             """)
 
     @Argument(help: "rtmp://ADDRESS:PORT/APP/KEY") var rtmpURL: String
@@ -20,7 +20,8 @@ struct DelayCommand: AsyncParsableCommand {
     @Option(help: "Layer: q, h or f.") var layer = "f"
     @Option(help: "Stop sending at this second.") var freezeAt: Double?
     @Option(help: "Seconds for which nothing is sent.") var freezeSeconds = 5.0
-    @Flag(help: "After the freeze go on where it stopped; otherwise all that was held back comes at once.") var resume = false
+    @Flag(help: "After the freeze go on where it stopped; otherwise all that was held back comes at once.") var resume =
+        false
 
     struct Report: Encodable {
         /// From the publisher's first byte to the whole first picture at the waiting viewer.
@@ -60,7 +61,8 @@ struct DelayCommand: AsyncParsableCommand {
         options.freezeFor = Interval(seconds: freezeSeconds)
         options.isBursting = !resume
         let report = try await Self.measure(
-            rtmp, whep, path: "\(whep.path)?layer=\(layer)", try Clip(path: clip), options, for: Interval(seconds: seconds),
+            rtmp, whep, path: "\(whep.path)?layer=\(layer)", try Clip(path: clip), options,
+            for: Interval(seconds: seconds),
             warmup: Interval(seconds: warmup))
         try printJSON(report)
         if report.failure != nil || report.matched == 0 { throw ExitCode.failure }

@@ -2,8 +2,10 @@ import Bytes
 
 /// Finds which sent picture each received one is, though the server moves all times by an unknown distance.
 ///
-/// RTP time is source time at 90 kHz plus an offset. The offset is the one under which most of the next pictures fall on times
-/// that were sent; it is looked for anew when pictures stop matching, since the server moves it after a stall or a jump.
+/// RTP time is source time at 90 kHz plus an offset. The offset is the one under which most of the next pictures
+/// fall on times
+/// that were sent; it is looked for anew when pictures stop matching, since the server moves it after a stall or a
+/// jump.
 struct DelayMatcher {
     struct Match: Sendable {
         /// Index among those sent.
@@ -71,7 +73,8 @@ struct DelayMatcher {
         return Match(sent: index, sentAt: sent[index].at, arrivedAt: picture.at)
     }
 
-    /// The offset under which most of the pictures from `start` on have a source; of equals the one with the shorter delay.
+    /// The offset under which most of the pictures from `start` on have a source; of equals the one with the
+    /// shorter delay.
     private func findOffset(from start: Int) -> UInt32? {
         guard start < received.count else { return nil }
         let probes = received[start..<min(start + Self.probe, received.count)]

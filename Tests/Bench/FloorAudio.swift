@@ -55,7 +55,8 @@ final class FloorAudio {
         while waiting.count - used >= count {
             let size = waiting.withUnsafeBufferPointer {
                 opus_encode_float(
-                    encoder, $0.baseAddress! + used, Int32(AudioSpec.frameSamples), &self.packet, Int32(self.packet.count))
+                    encoder, $0.baseAddress! + used, Int32(AudioSpec.frameSamples), &self.packet,
+                    Int32(self.packet.count))
             }
             guard size > 0 else { throw BenchError("Opus fails") }
             used += count

@@ -6,18 +6,22 @@ import Media
 import Runtime
 import Transcode
 
-/// The least that the server's work can cost: the libraries' own calls in one loop, with the server's settings, and nothing else.
+/// The least that the server's work can cost: the libraries' own calls in one loop, with the server's settings, and
+/// nothing else.
 struct FloorCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "floor",
-        abstract: "Decodes, scales and encodes a clip by bare calls of libavcodec, libswscale, x264, libswresample and libopus.")
+        abstract:
+            "Decodes, scales and encodes a clip by bare calls of libavcodec, libswscale, x264 and libopus."
+    )
 
     @Argument(help: "H.264 and AAC in FLV.") var clip: String
     @Option(help: "Media seconds that are measured.") var seconds = 20.0
     @Option(help: "Media seconds before, not measured.") var warmup = 3.0
     @Option(help: "Ladder of layers, by LiveKit's name.") var preset = "H264_720P_30FPS_3_LAYERS"
     @Option(help: "Bit rate of the sound, kbit/s.") var audioBitrate = 96
-    @Flag(help: "At the pace of the media, as a live server has to work; otherwise as fast as it goes.") var paced = false
+    @Flag(help: "At the pace of the media, as a live server has to work; otherwise as fast as it goes.") var paced =
+        false
     @Flag(help: "Decode only.") var decodeOnly = false
 
     struct Report: Encodable {
@@ -33,7 +37,9 @@ struct FloorCommand: AsyncParsableCommand {
     }
 
     func run() async throws {
-        guard let preset = LadderSpec.Preset(name: preset) else { throw ValidationError("There is no preset \(preset).") }
+        guard let preset = LadderSpec.Preset(name: preset) else {
+            throw ValidationError("There is no preset \(preset).")
+        }
         let ladder = decodeOnly ? nil : LadderSpec(preset: preset)
         let audio = AudioSpec(channels: 2, bitrate: audioBitrate * 1000, usesDTX: false)
         let source = try FloorSource(path: clip)
@@ -51,7 +57,8 @@ struct FloorCommand: AsyncParsableCommand {
                 if paced { Self.sleep(until: start + Interval(nanoseconds: time)) }
                 if window == nil, now >= warmup {
                     window = (
-                        SystemClock.processTime(), .now, video?.bytesOut ?? 0, video?.pictures ?? 0, video?.encoded ?? 0,
+                        SystemClock.processTime(), .now, video?.bytesOut ?? 0, video?.pictures ?? 0,
+                        video?.encoded ?? 0,
                         sound?.packets ?? 0
                     )
                 }

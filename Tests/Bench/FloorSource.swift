@@ -55,7 +55,9 @@ final class FloorSource {
         guard let raw = av_packet_alloc(), av_new_packet(raw, Int32(bytes.count)) == 0 else {
             throw BenchError("out of memory")
         }
-        bytes.withUnsafeBytes { raw.pointee.data.update(from: $0.assumingMemoryBound(to: UInt8.self).baseAddress!, count: $0.count) }
+        bytes.withUnsafeBytes {
+            raw.pointee.data.update(from: $0.assumingMemoryBound(to: UInt8.self).baseAddress!, count: $0.count)
+        }
         if frame.isKey { raw.pointee.flags |= AV_PKT_FLAG_KEY }
         return Packet(raw: raw, isVideo: frame.kind == .video, dts: frame.dts, pts: frame.pts)
     }

@@ -77,7 +77,9 @@ final class FloorVideo {
 
     private func open(_ ladder: LadderSpec) throws {
         let size = PictureSize(Int(frame.pointee.width), Int(frame.pointee.height))
-        guard frame.pointee.format == AV_PIX_FMT_YUV420P.rawValue else { throw BenchError("the floor takes yuv420p only") }
+        guard frame.pointee.format == AV_PIX_FMT_YUV420P.rawValue else {
+            throw BenchError("the floor takes yuv420p only")
+        }
         let claimed = context.pointee.framerate
         let rate = claimed.num > 0 && claimed.den > 0 ? Double(claimed.num) / Double(claimed.den) : ladder.maxFrameRate
         let color = ColorDescription(
@@ -86,7 +88,8 @@ final class FloorVideo {
         var source = size
         for plan in LadderPlan(spec: ladder, source: size, maxThreads: threads).rungs.reversed() {
             var parameters = try EncoderSettings(
-                size: plan.size, bitrate: plan.bitrate, frameRate: min(rate, ladder.maxFrameRate), threads: plan.threads,
+                size: plan.size, bitrate: plan.bitrate, frameRate: min(rate, ladder.maxFrameRate),
+                threads: plan.threads,
                 color: color
             ).x264Parameters()
             guard let encoder = shim_x264_encoder_open(&parameters) else { throw BenchError("x264 does not open") }

@@ -28,7 +28,8 @@ final class HTTPExchange {
     }
 
     static func perform(
-        _ method: String, _ url: ServerURL, path: String? = nil, contentType: String = "application/sdp", body: String = ""
+        _ method: String, _ url: ServerURL, path: String? = nil, contentType: String = "application/sdp",
+        body: String = ""
     ) async throws -> Response {
         var head = "\(method) \(path ?? url.path) HTTP/1.1\r\nHost: \(url.authority)\r\nConnection: close\r\n"
         if !body.isEmpty { head += "Content-Type: \(contentType)\r\n" }
@@ -60,7 +61,9 @@ final class HTTPExchange {
         else { return }
         let lines = String(decoding: received[..<end], as: UTF8.self).split(whereSeparator: \.isNewline)
         let words = lines.first?.split(separator: " ") ?? []
-        guard words.count >= 2, let status = Int(words[1]) else { return finish(.failure(BenchError("no HTTP response"))) }
+        guard words.count >= 2, let status = Int(words[1]) else {
+            return finish(.failure(BenchError("no HTTP response")))
+        }
         let length = lines.lazy.map { $0.lowercased() }.first { $0.hasPrefix("content-length:") }
             .flatMap { Int($0.dropFirst(15).filter { $0 != " " }) }
         guard let length else { return finish(.failure(BenchError("an HTTP response without a length"))) }

@@ -29,7 +29,9 @@ struct PublishCommand: AsyncParsableCommand {
     }
 
     func validate() throws {
-        guard (1...2_000).contains(count), seconds > 0 else { throw ValidationError("--count is 1 to 2000, --seconds above 0.") }
+        guard (1...2_000).contains(count), seconds > 0 else {
+            throw ValidationError("--count is 1 to 2000, --seconds above 0.")
+        }
     }
 
     func run() async throws {

@@ -98,7 +98,8 @@ final class RTPViewer {
                 ice: ICEAgent.Configuration(
                     mode: .full, role: .controlling, credentials: credentials, seed: Randomness.bytes(32),
                     hmac: { HMAC.sha1Tag(key: $0, $1) }),
-                remoteCredentials: answer.credentials, dtlsContext: context, dtlsRole: answer.isPassive ? .client : .server,
+                remoteCredentials: answer.credentials, dtlsContext: context,
+                dtlsRole: answer.isPassive ? .client : .server,
                 remoteFingerprints: [answer.fingerprint],
                 clock: NTPClock(NTPTime(unixNanoseconds: SystemClock.unixNanoseconds()), at: now), cname: InlineBytes(),
                 targetBitrate: 1_000_000),

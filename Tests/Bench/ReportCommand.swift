@@ -53,7 +53,8 @@ struct ReportCommand: AsyncParsableCommand {
         try printJSON(
             Report(
                 streams: said.streams.count, live: said.streams.count { $0.live }, viewers: said.server.viewers,
-                delayP50Ms: said.streams.map(\.delay.p50).max() ?? 0, delayP99Ms: said.streams.map(\.delay.p99).max() ?? 0,
+                delayP50Ms: said.streams.map(\.delay.p50).max() ?? 0,
+                delayP99Ms: said.streams.map(\.delay.p99).max() ?? 0,
                 dropped: drops.values.reduce(0, +), dropReasons: reasons.joined(separator: "; ")))
     }
 }

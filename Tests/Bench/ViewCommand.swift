@@ -14,7 +14,9 @@ struct ViewCommand: AsyncParsableCommand {
     @Option(help: "The streams' keys are this and a number; without it all watch the URL's.") var keyPrefix: String?
 
     func validate() throws {
-        guard (1...2_000).contains(count), seconds > 0 else { throw ValidationError("--count is 1 to 2000, --seconds above 0.") }
+        guard (1...2_000).contains(count), seconds > 0 else {
+            throw ValidationError("--count is 1 to 2000, --seconds above 0.")
+        }
     }
 
     func run() async throws {
@@ -30,7 +32,8 @@ struct ViewCommand: AsyncParsableCommand {
     }
 
     @MediaLoop
-    private static func view(_ target: ServerURL, _ paths: [String], for duration: Interval) async throws -> ViewReport {
+    private static func view(_ target: ServerURL, _ paths: [String], for duration: Interval) async throws -> ViewReport
+    {
         let end = Monotonic.now + duration
         let context = try viewerContext()
         var report = ViewReport()
