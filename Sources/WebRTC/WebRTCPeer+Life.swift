@@ -27,7 +27,8 @@ extension WebRTCPeer {
         var earliest = ice.nextDeadline ?? .distantFuture
         if let handshakeDeadline { earliest = min(earliest, handshakeDeadline) }
         if let deadline = dtls.nextDeadline { earliest = min(earliest, deadline) }
-        // What the sender holds has no deadline without a path: nothing could leave, and the driver would come back at once.
+        // What the sender holds has no deadline without a path: nothing could leave, and the driver would come back at
+        // once.
         if state == .connected, ice.selectedPath != nil, let deadline = sender.nextDeadline {
             earliest = min(earliest, deadline)
         }

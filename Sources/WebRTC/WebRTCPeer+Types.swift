@@ -4,8 +4,8 @@ package import ICE
 
 extension WebRTCPeer {
     package enum Limits {
-        /// From the first path to the end of the DTLS handshake. A peer that passes ICE and says no more would otherwise stay for
-        /// as long as it sends checks.
+        /// From the first path to the end of the DTLS handshake. A peer that passes ICE and says no more would
+        /// otherwise stay for as long as it sends checks.
         package static let handshakeTime = Interval.seconds(15)
         /// Events that wait; the driver drains them after each verb, so this is a margin.
         package static let pendingEvents = 64

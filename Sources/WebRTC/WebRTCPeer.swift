@@ -4,14 +4,15 @@ package import ICE
 import Media
 package import RTP
 
-/// One WebRTC peer connection behind one BUNDLE: an ICE agent, one DTLS association, two SRTP sessions and an RTP sender,
-/// without sockets and without a clock.
+/// One WebRTC peer connection behind one BUNDLE: an ICE agent, one DTLS association, two SRTP sessions and an RTP
+/// sender, without sockets and without a clock.
 ///
-/// DTLS and SRTP are taken only from paths that ICE validated, and no key is exported before the peer's certificate matched a
-/// fingerprint of the signalling, so that nobody else can race the handshake or inject media.
+/// DTLS and SRTP are taken only from paths that ICE validated, and no key is exported before the peer's certificate
+/// matched a fingerprint of the signalling, so that nobody else can race the handshake or inject media.
 ///
-/// Verbs: `receive`, `send`, `advance(to:)`, `pathLost`, `close`. After each of them the driver drains `pollTransmit`, then
-/// `pollEvent`, then reads `nextDeadline`. Session descriptions are `MediaPlan`'s business; here arrive their results.
+/// Verbs: `receive`, `send`, `advance(to:)`, `pathLost`, `close`. After each of them the driver drains `pollTransmit`,
+/// then `pollEvent`, then reads `nextDeadline`. Session descriptions are `MediaPlan`'s business; here arrive their
+/// results.
 ///
 /// RFC 8445, 5764, 3711, 7714, 8834. Not here: data channels, and buffering of received media.
 package struct WebRTCPeer: ~Copyable {
@@ -28,7 +29,8 @@ package struct WebRTCPeer: ~Copyable {
         package var targetBitrate: Int
 
         package init(
-            ice: ICEAgent.Configuration, remoteCredentials: ICECredentials?, dtlsContext: DTLSContext, dtlsRole: DTLSRole,
+            ice: ICEAgent.Configuration, remoteCredentials: ICECredentials?, dtlsContext: DTLSContext,
+            dtlsRole: DTLSRole,
             remoteFingerprints: [Fingerprint], clock: NTPClock, cname: InlineBytes, targetBitrate: Int
         ) {
             self.ice = ice
@@ -81,7 +83,8 @@ package struct WebRTCPeer: ~Copyable {
 // MARK: - Sending
 
 extension WebRTCPeer {
-    /// Queues a frame on a stream of `sender`. False when it was dropped: no keys or no path, no key frame yet, or stalled.
+    /// Queues a frame on a stream of `sender`. False when it was dropped: no keys or no path, no key frame yet, or
+    /// stalled.
     @discardableResult
     package mutating func send(_ frame: PacketizedFrame, on stream: Int, at now: Monotonic) -> Bool {
         guard state == .connected else { return false }
@@ -93,8 +96,8 @@ extension WebRTCPeer {
         return sender.send(frame, on: stream, at: now)
     }
 
-    /// Protects an RTCP datagram that the caller wrote into `output`, such as feedback about media that it receives, and says
-    /// where it goes; nil, with `output` empty, when it may not leave. Room as for `pollTransmit`.
+    /// Protects an RTCP datagram that the caller wrote into `output`, such as feedback about media that it receives,
+    /// and says where it goes; nil, with `output` empty, when it may not leave. Room as for `pollTransmit`.
     package func protectControl(_ output: inout OutputRawSpan) -> ICEPath? {
         if state == .connected, let path = ice.selectedPath, let sending, sending.protectRTCP(&output) == .ok {
             return path
@@ -103,7 +106,8 @@ extension WebRTCPeer {
         return nil
     }
 
-    /// Writes the next datagram into empty `output` and says where it goes; nil when nothing may leave before `nextDeadline`.
+    /// Writes the next datagram into empty `output` and says where it goes; nil when nothing may leave before
+    /// `nextDeadline`.
     ///
     /// `output` has room for 1,500 bytes and `SRTPSession.protectionTailBytes` more, into which libsrtp may write.
     package mutating func pollTransmit(into output: inout OutputRawSpan, at now: Monotonic) -> ICEPath? {

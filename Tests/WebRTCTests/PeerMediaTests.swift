@@ -91,7 +91,8 @@ import WebRTC
             world.run(for: .milliseconds(33))
         }
         world.settle()
-        #expect(world.server.events == [.keyFrameRequested(stream: world.video), .keyFrameRequested(stream: world.video)])
+        #expect(
+            world.server.events == [.keyFrameRequested(stream: world.video), .keyFrameRequested(stream: world.video)])
         #expect(world.client.media.isEmpty)
         #expect(try world.send(Picture(2, isKey: true)))
         #expect(try world.send(Picture(3)))
@@ -183,7 +184,8 @@ import WebRTC
             }
             world.run(for: .milliseconds(10))
         }
-        #expect(world.server.events == [.keyFrameRequested(stream: world.video), .keyFrameRequested(stream: world.video)])
+        #expect(
+            world.server.events == [.keyFrameRequested(stream: world.video), .keyFrameRequested(stream: world.video)])
     }
 
     @Test("the peer's estimate of the bitrate comes out")

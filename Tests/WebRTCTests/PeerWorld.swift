@@ -84,8 +84,8 @@ final class PeerHost {
     }
 }
 
-/// A server peer (ICE-lite, DTLS server, sends), a client peer (full ICE, DTLS client, receives), the network between them, and
-/// time that passes only when told to.
+/// A server peer (ICE-lite, DTLS server, sends), a client peer (full ICE, DTLS client, receives), the network between
+/// them, and time that passes only when told to.
 ///
 /// DTLS alone sees the real clock, so the handshake runs over a network that loses nothing; `settings` hold after it.
 final class PeerWorld {
@@ -250,7 +250,8 @@ extension PeerWorld {
 
     private static var videoStream: SendStream.Configuration {
         var stream = SendStream.Configuration(
-            kind: .video, ssrc: videoSSRC, payloadType: 102, clockRate: 90_000, firstSequenceNumber: firstSequenceNumber,
+            kind: .video, ssrc: videoSSRC, payloadType: 102, clockRate: 90_000,
+            firstSequenceNumber: firstSequenceNumber,
             timestampOffset: 0xFFFF_FF00)
         stream.retransmission = SendStream.Retransmission(
             ssrc: retransmissionSSRC, payloadType: 103, firstSequenceNumber: 9)

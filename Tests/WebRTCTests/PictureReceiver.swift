@@ -2,8 +2,8 @@ import Bytes
 import RTP
 import TestSupport
 
-/// A small receiver of the video stream: puts packets in order, takes retransmissions in, names what is missing, and hands out
-/// whole pictures.
+/// A small receiver of the video stream: puts packets in order, takes retransmissions in, names what is missing, and
+/// hands out whole pictures.
 struct PictureReceiver: ~Copyable {
     private struct Packet {
         var input: DepacketizerInput
@@ -70,7 +70,8 @@ struct PictureReceiver: ~Copyable {
 }
 
 extension PeerWorld {
-    /// Lets time pass in small steps in which the receiver gets its packets and, when told to, asks for those that it misses.
+    /// Lets time pass in small steps in which the receiver gets its packets and, when told to, asks for those that it
+    /// misses.
     func run(for interval: Interval, _ receiver: inout PictureReceiver, nacks: Bool = true) throws {
         let end = now + interval
         while now < end {
