@@ -53,7 +53,7 @@ package struct RoomHTTPService: Sendable {
     /// The library's own lines ("server started") say nothing that the banner does not.
     private static var quietLogger: Logger {
         var logger = Logger(label: "http")
-        logger.logLevel = .error
+        logger.logLevel = .critical
         return logger
     }
 

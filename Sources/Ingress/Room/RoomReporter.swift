@@ -71,7 +71,7 @@ extension LocalStream {
         report.audio = audioReport(statistics, &meters.audio, at: now)
         report.layers = layerReports(session, at: now)
         report.drops = [
-            "late": statistics.video.droppedForLateness, "queue": session.queueDrops,
+            "late": statistics.video.droppedForLateness &+ session.lateSound, "queue": session.queueDrops,
             "undecodable": statistics.video.decoderErrors &+ statistics.audio.decoderErrors,
             "time": statistics.video.droppedForTime,
         ]

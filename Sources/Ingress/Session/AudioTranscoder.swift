@@ -7,6 +7,7 @@ package import Transcode
 /// An `AudioPipeline` on a thread of its own, so that no picture, however late, holds up the sound.
 ///
 /// While nobody listens nothing is decoded; packets of audio do not depend on each other for longer than a few milliseconds.
+/// What lies further behind the newest packet than `backlogBound` is left out, so that sound is never late for long.
 @MediaLoop
 package final class AudioTranscoder {
     package enum Output: Sendable {
@@ -20,6 +21,8 @@ package final class AudioTranscoder {
         case frame(EncodedFrame, arrivedAt: Monotonic)
     }
 
+    /// How far behind the newest packet, in source time, one may be and still be heard.
+    package static nonisolated let backlogBound = Interval.milliseconds(500)
     /// About ten seconds of AAC.
     private static let queueCapacity = 512
 
@@ -29,6 +32,8 @@ package final class AudioTranscoder {
 
     /// Packets that came faster than they could be decoded.
     package private(set) var queueDrops: UInt64 = 0
+    /// Packets that were left out because newer ones were waiting.
+    package var lateDrops: UInt64 { control.lateDrops.load(ordering: .relaxed) }
 
     package init(
         spec: AudioSpec, slabPool: SlabPool, deliver: @escaping @MediaLoop (Output) -> Void
@@ -50,6 +55,7 @@ package final class AudioTranscoder {
     package func push(_ frame: EncodedFrame, arrivedAt: Monotonic) {
         // Not even woken up: two hundred streams without listeners cost two hundred wake-ups fewer each 20 ms.
         guard control.isActive.load(ordering: .relaxed) else { return }
+        control.newest.store(frame.pts, ordering: .relaxed)
         if !inputs.push(.frame(frame, arrivedAt: arrivedAt)) { queueDrops &+= 1 }
     }
 
@@ -64,6 +70,9 @@ package final class AudioTranscoder {
 
 private final class AudioControl: Sendable {
     let isActive = Atomic<Bool>(false)
+    /// Presentation time of the last packet that was pushed.
+    let newest = Atomic<MediaTime>(.min)
+    let lateDrops = Atomic<UInt64>(0)
 }
 
 /// The thread's side.
@@ -109,6 +118,10 @@ private final class AudioRunner {
 
     private func process(_ frame: EncodedFrame, _ arrivedAt: Monotonic) throws(TranscodeError) {
         guard control.isActive.load(ordering: .acquiring), let configuration else { return }
+        if control.newest.load(ordering: .relaxed) &- frame.pts > AudioTranscoder.backlogBound.nanoseconds {
+            control.lateDrops.add(1, ordering: .relaxed)
+            return
+        }
         let pipeline: AudioPipeline
         if let existing = self.pipeline {
             pipeline = existing

@@ -149,6 +149,8 @@ package final class IngestSession {
 
     /// Frames lost in the queues in front of the transcoders.
     package var queueDrops: UInt64 { (video?.queueDrops ?? 0) &+ (audio?.queueDrops ?? 0) }
+    /// Packets of sound that were too late to be heard.
+    package var lateSound: UInt64 { audio?.lateDrops ?? 0 }
 
     // MARK: - Inside
 
