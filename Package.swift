@@ -85,7 +85,8 @@ let package = Package(
         .executableTarget(
             name: "ingress-bench",
             dependencies: [
-                "Bytes", "Media", "RTMP", "FLV", "RTP", "ICE", "DTLS", "Transcode", "Runtime", "WebRTC", "CFFmpeg", "CX264",
+                "Bytes", "Media", "RTMP", "FLV", "RTP", "ICE", "DTLS", "Transcode", "Runtime", "WebRTC", "CFFmpeg",
+                "CX264",
                 "COpus", argumentParser,
             ],
             path: "Tests/Bench",
