@@ -19,10 +19,14 @@ guard let target = chosen else {
 }
 
 nonisolated(unsafe) private var run = target.run
+
+/// libFuzzer links only where this symbol is.
+@c(LLVMFuzzerTestOneInput)
+public func testOneInput(_ start: UnsafePointer<UInt8>?, _ count: Int) -> Int32 {
+    run(Array(UnsafeBufferPointer(start: start, count: count)))
+    return 0
+}
+
 var count = CommandLine.argc
 var arguments = CommandLine.unsafeArgv
-exit(
-    runDriver(&count, &arguments) { start, count in
-        run(Array(UnsafeBufferPointer(start: start, count: count)))
-        return 0
-    })
+exit(runDriver(&count, &arguments, testOneInput))
