@@ -4,6 +4,7 @@ const $ = (id) => document.getElementById(id);
 const LAYER_NAMES = { f: "Full", h: "Half", q: "Quarter" };
 const LAYER_COLOURS = { f: "--full", h: "--half", q: "--quarter" };
 const HISTORY_SECONDS = 120;
+const firefoxOnLoopback = navigator.userAgent.includes("Firefox") && ["127.0.0.1", "localhost", "[::1]"].includes(location.hostname);
 
 const state = {
   streams: [],
@@ -36,7 +37,9 @@ class Player {
     };
     this.pc.onconnectionstatechange = () => {
       if (this.closed) return;
-      if (this.pc.connectionState === "failed") this.fail("The connection to the server was lost. Trying again…");
+      if (this.pc.connectionState === "failed") this.fail(firefoxOnLoopback
+        ? "Firefox makes no WebRTC connections over the loopback address: start the server with --bind and an address of this machine, and open the page there."
+        : "The connection to the server was lost. Trying again…");
     };
   }
 
