@@ -33,7 +33,6 @@ package final class RTMPServer {
     }
 
     package var port: UInt16 { listener?.address.port ?? 0 }
-    package var connectionCount: Int { connections.count }
 
     /// Stops listening and ends all connections.
     package func close() {

@@ -86,8 +86,6 @@ package final class PeerHub {
         udp?.close()
     }
 
-    package var peerCount: Int { byFragment.count }
-
     /// Takes a peer whose ICE fragment is `fragment`.
     package func add(_ connection: consuming WebRTCPeer, fragment: String, owner: any HubPeerOwner) -> HubPeer {
         let peer = HubPeer(connection, fragment: fragment, owner: owner)
