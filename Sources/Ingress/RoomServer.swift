@@ -62,11 +62,12 @@ package struct RoomServer: Sendable {
             self.metrics = metrics
             room = LocalRoom(settings: options.room, hub: hub, log: log)
             let counters = RTMPCounters(factory: metrics)
-            rtmp = RTMPServer(room: room, counters: counters)
+            rtmp = RTMPServer(gate: room, slabPool: room.slabPool, counters: counters, log: log)
             try hub.open(on: options.bind, port: options.udpPort)
             try rtmp.open(on: TransportAddress(ip: options.bind, port: options.rtmpPort))
             if let port = options.rtmpsPort, let tls = options.tls {
-                let server = RTMPServer(room: room, counters: counters, tls: tls)
+                let server = RTMPServer(
+                    gate: room, slabPool: room.slabPool, counters: counters, tls: tls, log: log)
                 try server.open(on: TransportAddress(ip: options.bind, port: port))
                 rtmps = server
             }

@@ -20,7 +20,11 @@ final class RTMPConnection {
     private let timer = LoopTimer()
     private var rtmp: RTMPServerSession
     private var demuxer: FLVDemuxer
-    private var session: IngestSession?
+    private var sink: (any MediaSink)?
+    /// The publish request that is being decided on; its number tells late answers.
+    private var pendingDecision: Int?
+    private var requests = 0
+    private var wasRefused = false
     private var unusable = ErrorTally<FLVError>()
     private var reportDue = Monotonic.distantFuture
     private var tlsDeadline: Monotonic?
@@ -32,15 +36,15 @@ final class RTMPConnection {
         self.stream = stream
         self.tls = tls
         self.server = server
-        var log = server.room.log
+        var log = server.log
         log[metadataKey: "from"] = "\(Redacted(stream.peerAddress))"
         self.log = log
         var limits = RTMPLimits()
         limits.idleTimeout = Self.idleTimeout
         rtmp = RTMPServerSession(
-            limits: limits, slabPool: server.room.slabPool, hmac: { HMAC.sha256(key: $0, $1) },
+            limits: limits, slabPool: server.slabPool, hmac: { HMAC.sha256(key: $0, $1) },
             random: Randomness.bytes(1_528), at: now)
-        demuxer = FLVDemuxer(pool: server.room.slabPool)
+        demuxer = FLVDemuxer(pool: server.slabPool)
         if tls != nil { tlsDeadline = now + RTMPServer.Limits.tlsHandshake }
     }
 
@@ -124,9 +128,9 @@ final class RTMPConnection {
         }
         while let event = demuxer.pollEvent() {
             switch event {
-            case .videoConfiguration(let configuration): session?.configure(configuration)
-            case .audioConfiguration(let configuration): session?.configure(configuration)
-            case .frame(let frame): session?.receive(frame, at: now)
+            case .videoConfiguration(let configuration): sink?.configure(configuration)
+            case .audioConfiguration(let configuration): sink?.configure(configuration)
+            case .frame(let frame): sink?.receive(frame, at: now)
             case .extraTrackIgnored(let kind, let id): log.notice("\(kind) track \(id) is not used: track 0 plays")
             case .metadata, .endOfSequence: break
             }
@@ -136,22 +140,55 @@ final class RTMPConnection {
     // MARK: - Publishing
 
     private func publish(_ request: RTMPPublishRequest, at now: Monotonic) {
-        do throws(LocalRoom.Refusal) {
-            endSession(.finished, at: now)
-            session = try server.room.publish(
-                key: request.key, encoder: Self.printable(request.connect.flashVersion), at: now,
-                onEnd: { [weak self] reason in self?.end(reason) })
-            server.counters.publishes.increment()
-            rtmp.acceptPublish(at: now)
-        } catch {
-            log.notice("publish refused: \(error.description)", metadata: ["stream": "\(Redacted(request.key))"])
-            let status: RTMPPublishRefusal =
-                switch error {
-                case .missingKey, .unknownKey, .alreadyLive: .badName
-                case .full, .stopping: .failed
+        endSession(.finished, at: now)
+        requests += 1
+        let number = requests
+        pendingDecision = number
+        let gate = server.gate
+        Task { @MediaLoop [weak self] in
+            do throws(PublishRefusal) {
+                let sink = try await gate.publish(
+                    key: request.key, encoder: Self.printable(request.connect.flashVersion),
+                    onEnd: { [weak self] reason in self?.end(reason, ofRequest: number) })
+                guard let self, pendingDecision == number, !isOver else {
+                    return sink.sourceEnded(.disconnected, at: MediaLoop.now)
                 }
-            rtmp.rejectPublish(status, description: error.description)
+                accept(sink)
+            } catch {
+                self?.refuse(number, key: request.key, error)
+            }
         }
+    }
+
+    private func accept(_ sink: any MediaSink) {
+        pendingDecision = nil
+        self.sink = sink
+        server.counters.publishes.increment()
+        let now = MediaLoop.now
+        rtmp.acceptPublish(at: now)
+        handleEvents(at: now)
+        settle(at: now)
+    }
+
+    private func refuse(_ number: Int, key: String, _ refusal: PublishRefusal) {
+        guard pendingDecision == number, !isOver else { return }
+        pendingDecision = nil
+        wasRefused = true
+        log.notice("publish refused: \(refusal.sentence)", metadata: ["stream": "\(Redacted(key))"])
+        let status: RTMPPublishRefusal =
+            switch refusal.fault {
+            case .key: .badName
+            case .denied: .denied
+            case .server: .failed
+            }
+        rtmp.rejectPublish(status, description: refusal.sentence)
+        settle(at: MediaLoop.now)
+    }
+
+    /// The gate ends what it let in; a request that this connection gave up itself is no concern of it any more.
+    private func end(_ reason: SessionEnd, ofRequest number: Int) {
+        guard number == requests else { return }
+        end(reason)
     }
 
     /// What an encoder calls itself goes into logs and reports: short, and without line breaks of its own.
@@ -162,8 +199,8 @@ final class RTMPConnection {
     }
 
     private func endSession(_ reason: SessionEnd, at now: Monotonic) {
-        guard let session = session.take() else { return }
-        server.room.unpublish(session, reason, at: now)
+        pendingDecision = nil
+        sink.take()?.sourceEnded(reason, at: now)
     }
 
     // MARK: - Bytes out, time, end
@@ -171,7 +208,7 @@ final class RTMPConnection {
     private func settle(at now: Monotonic) {
         guard !isOver else { return }
         flush()
-        if rtmp.isClosing { return finish(session == nil ? .refused : .finished, .finished) }
+        if rtmp.isClosing { return finish(wasRefused ? .refused : .finished, .finished) }
         if rtmp.wantsBytes { stream.resumeReading() } else { stream.pauseReading() }
         let deadlines = [rtmp.nextDeadline, tlsDeadline, reportDue].compactMap { $0 }
         timer.schedule(at: deadlines.min(), calling: self)
@@ -248,7 +285,7 @@ extension RTMPConnection: TCPStreamHandler, Runtime.TimerHandler {
     /// Load balancers probe the port by connecting and closing; that is no news.
     private func lost(_ cause: RTMPCounters.CloseCause) {
         let isProbe = stream.receivedBytes == 0
-        if !isProbe, session == nil { log.debug("closed by the encoder before it published") }
+        if !isProbe, sink == nil { log.debug("closed by the encoder before it published") }
         finish(isProbe ? .probe : cause, .disconnected)
     }
 }

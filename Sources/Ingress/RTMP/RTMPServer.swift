@@ -1,7 +1,7 @@
 package import Bytes
 import CoreMetrics
 package import DTLS
-import Logging
+package import Logging
 package import Runtime
 
 /// Listens for encoders, in clear or behind TLS, and holds their connections.
@@ -14,18 +14,25 @@ package final class RTMPServer {
         package static let tlsHandshake = Interval.seconds(5)
     }
 
-    let room: LocalRoom
+    let gate: any PublishGate
+    let slabPool: SlabPool
     let counters: RTMPCounters
-    private let tls: TLSServerContext?
+    let log: Logger
+    /// What new connections are served with; nil serves in clear.
+    package var tls: TLSServerContext?
     private var listener: TCPListener?
     private var connections: [ObjectIdentifier: RTMPConnection] = [:]
     private var perAddress: [TransportAddress.IP: Int] = [:]
 
     /// `tls` makes it an RTMPS server.
-    package init(room: LocalRoom, counters: RTMPCounters, tls: TLSServerContext? = nil) {
-        self.room = room
+    package init(
+        gate: any PublishGate, slabPool: SlabPool, counters: RTMPCounters, tls: TLSServerContext? = nil, log: Logger
+    ) {
+        self.gate = gate
+        self.slabPool = slabPool
         self.counters = counters
         self.tls = tls
+        self.log = log
     }
 
     package func open(on address: TransportAddress) throws(RuntimeError) {
@@ -61,7 +68,7 @@ extension RTMPServer: TCPListenerHandler {
             let transport = try tls.map { context throws(DTLSError) in try StreamTLS(server: context) }
             connection = RTMPConnection(stream, tls: transport, server: self, at: now)
         } catch {
-            room.log.error("no TLS session could be made: \(error)")
+            log.error("no TLS session could be made: \(error)")
             return stream.close()
         }
         connections[ObjectIdentifier(connection)] = connection
@@ -73,6 +80,6 @@ extension RTMPServer: TCPListenerHandler {
     package func listener(
         _ listener: TCPListener, exhausted errno: Errno, restingFor pause: Interval, at now: Monotonic
     ) {
-        room.log.error("new encoders cannot be accepted for now: the process is out of file descriptors (\(errno))")
+        log.error("new encoders cannot be accepted for now: the process is out of file descriptors (\(errno))")
     }
 }

@@ -1,5 +1,6 @@
 package import Bytes
 package import Logging
+import Media
 package import Runtime
 
 /// The test server's own room: streams by key, each with at most one live publisher and any number of viewers.
@@ -30,6 +31,13 @@ package final class LocalRoom {
         case alreadyLive
         case full
         case stopping
+
+        fileprivate var fault: PublishRefusal.Fault {
+            switch self {
+            case .missingKey, .unknownKey, .alreadyLive: .key
+            case .full, .stopping: .server
+            }
+        }
 
         package var description: String {
             switch self {
@@ -91,6 +99,13 @@ package final class LocalRoom {
         removeIdleStreams()
     }
 
+    private func sink(
+        key: String, encoder: String, onEnd: @escaping @MediaLoop (SessionEnd) -> Void
+    ) throws(Refusal) -> any MediaSink {
+        let session = try publish(key: key, encoder: encoder, at: MediaLoop.now, onEnd: onEnd)
+        return LocalSource(session, room: self)
+    }
+
     func takeOver(_ session: IngestSession, at now: Monotonic) {
         guard let entry = waiting.removeValue(forKey: ObjectIdentifier(session)), let stream = streams[entry.key] else {
             return
@@ -131,4 +146,33 @@ package final class LocalRoom {
         streams[key] = stream
         return stream
     }
+}
+
+extension LocalRoom: PublishGate {
+    package func publish(
+        key: String, encoder: String, onEnd: @escaping @MediaLoop (SessionEnd) -> Void
+    ) async throws(PublishRefusal) -> any MediaSink {
+        do throws(Refusal) {
+            return try sink(key: key, encoder: encoder, onEnd: onEnd)
+        } catch {
+            throw PublishRefusal(error.fault, error.description)
+        }
+    }
+}
+
+/// A publisher's way into the room.
+@MediaLoop
+private final class LocalSource: MediaSink {
+    private let session: IngestSession
+    private weak var room: LocalRoom?
+
+    init(_ session: IngestSession, room: LocalRoom) {
+        self.session = session
+        self.room = room
+    }
+
+    func configure(_ configuration: VideoConfiguration) { session.configure(configuration) }
+    func configure(_ configuration: AudioConfiguration) { session.configure(configuration) }
+    func receive(_ frame: EncodedFrame, at now: Monotonic) { session.receive(frame, at: now) }
+    func sourceEnded(_ reason: SessionEnd, at now: Monotonic) { room?.unpublish(session, reason, at: now) }
 }
