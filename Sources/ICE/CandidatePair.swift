@@ -30,6 +30,11 @@ struct CandidatePair {
     /// The transaction before, whose answer may be late.
     var earlierTransactionID: STUNTransactionID?
     var lastActivity: Monotonic
+    /// When a request of ours was last answered.
+    var lastProof: Monotonic?
+    /// Not to be checked before; for TCP connections that broke.
+    var heldUntil = Monotonic.zero
+    var losses: Int64 = 0
 
     init(path: ICEPath, localPriority: UInt32, remotePriority: UInt32, at now: Monotonic) {
         self.path = path
@@ -37,6 +42,10 @@ struct CandidatePair {
         self.remotePriority = remotePriority
         lastActivity = now
     }
+
+    var route: ICERoute { path.route }
+
+    var isPending: Bool { state == .waiting || state == .inProgress }
 
     func awaits(_ id: STUNTransactionID) -> Bool { transaction?.id == id || earlierTransactionID == id }
 
@@ -57,7 +66,12 @@ struct CheckTransaction {
         case check
         case nomination
         case consent
+        /// Of a backup.
+        case keepalive
     }
+
+    /// Its loss is made good by the next one.
+    var isRoutine: Bool { purpose == .consent || purpose == .keepalive }
 
     let id: STUNTransactionID
     let purpose: Purpose

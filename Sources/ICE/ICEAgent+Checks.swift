@@ -8,12 +8,12 @@ extension ICEAgent {
 
     /// Pairs a local base with a candidate of the peer (section 6.1.2.2).
     mutating func pair(_ local: LocalCandidate, _ remote: ICECandidate, at now: Monotonic) {
-        guard mode == .full, local.candidate.kind == .host, let from = local.candidate.address, let to = remote.address,
+        guard mode == .full, local.isBase, let from = local.candidate.address, let to = remote.address,
             Self.canPair(local.candidate, from, remote, to)
         else { return }
-        // After nomination only paths on which the peer itself appears are looked at.
-        guard !isNominated else { return }
         let path = ICEPath(socket: local.socket, remote: to)
+        // After nomination only paths on which the peer itself appears are looked at, and what may be a backup.
+        guard !isNominated || lacksBackup(path.route) else { return }
         if let index = index(of: path) {
             pairs[index].remotePriority = max(pairs[index].remotePriority, remote.priority)
             pairs[index].localPriority = max(pairs[index].localPriority, local.candidate.priority)
@@ -23,6 +23,7 @@ extension ICEAgent {
         var pair = CandidatePair(
             path: path, localPriority: local.candidate.priority, remotePriority: remote.priority, at: now)
         pair.rank(as: role)
+        if path.route == .tcp, pairs.count(where: { $0.route == .tcp }) >= ICELimits.tcpPairs { return }
         if pairs.count >= ICELimits.pairs {
             let worst = pairs.indices.filter { pairs[$0].state == .waiting && !pairs[$0].isAuthenticated }
                 .min { pairs[$0].priority < pairs[$1].priority }
@@ -55,7 +56,7 @@ extension ICEAgent {
                 .min { staleness(pairs[$0]) < staleness(pairs[$1]) }
             if let stalest { removePair(at: stalest) }
         }
-        let base = locals.first { $0.socket == path.socket && $0.candidate.kind == .host }
+        let base = locals.first { $0.socket == path.socket && $0.isBase }
         var pair = CandidatePair(
             path: path,
             localPriority: base?.candidate.priority ?? ICECandidate.priority(.host, localPreference: 65_535),
@@ -104,15 +105,36 @@ extension ICEAgent {
     private func nextToCheck() -> Int? {
         guard mode == .full, remoteCredentials != nil else { return nil }
         if let path = triggered.first, let index = index(of: path) { return index }
-        guard !isNominated else { return nil }
-        return pairs.indices.filter { pairs[$0].state == .waiting }.max { pairs[$0].priority < pairs[$1].priority }
+        let waiting = pairs.indices.filter {
+            pairs[$0].state == .waiting && pairs[$0].heldUntil <= nextCheckAt
+                && (!isNominated || lacksBackup(pairs[$0].route))
+        }
+        let best = waiting.max { pairs[$0].priority < pairs[$1].priority }
+        // However many UDP candidates the peer names, TCP and relays have their turn in time for a network that drops
+        // UDP.
+        guard startedChecks % 3 == 2 else { return best }
+        let begun = Set(pairs.filter { $0.state != .waiting }.map(\.route))
+        return waiting.filter { !begun.contains(pairs[$0].route) }
+            .max { pairs[$0].priority < pairs[$1].priority } ?? best
     }
 
-    var hasCheckToStart: Bool { nextToCheck() != nil }
+    /// When the next check may start; nil when none waits.
+    var nextCheckDue: Monotonic? {
+        if nextToCheck() != nil { return nextCheckAt }
+        return nextHeldCheck
+    }
+
+    private var nextHeldCheck: Monotonic? {
+        guard mode == .full, remoteCredentials != nil else { return nil }
+        return pairs.filter { $0.state == .waiting && (!isNominated || lacksBackup($0.route)) }.map(\.heldUntil).min()
+    }
 
     /// Starts at most one check per `ICETiming.pacing`.
     mutating func startNextCheck(at now: Monotonic) {
+        // A pair that was held counts from now.
+        nextCheckAt = max(nextCheckAt, min(now, nextHeldCheck ?? nextCheckAt))
         guard nextCheckAt <= now, let index = nextToCheck() else { return }
+        startedChecks &+= 1
         let path = pairs[index].path
         triggered.removeAll { $0 == path }
         pairs[index].state = .inProgress
@@ -144,7 +166,7 @@ extension ICEAgent {
         case .giveUp: return fail(at: index, at: now)
         case .send: break
         }
-        if transaction.purpose == .consent { transaction.schedule.stop() }
+        if transaction.isRoutine { transaction.schedule.stop() }
         pairs[index].transaction = transaction
         enqueue(
             .check(

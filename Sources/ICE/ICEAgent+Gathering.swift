@@ -8,6 +8,25 @@ struct Gathering {
 }
 
 extension ICEAgent {
+    /// Says that more servers will be asked, as while their names are looked up: `gatheringFinished` waits for as many
+    /// calls of `endGathering`.
+    package mutating func beginGathering() {
+        guard isLive else { return }
+        gatheringHolds += 1
+        isGathering = true
+    }
+
+    package mutating func endGathering() {
+        gatheringHolds = max(gatheringHolds - 1, 0)
+        finishGatheringIfDone()
+    }
+
+    mutating func finishGatheringIfDone() {
+        guard isGathering, gatheringHolds == 0, gatherings.isEmpty else { return }
+        isGathering = false
+        emit(.gatheringFinished)
+    }
+
     /// Asks a STUN server how it sees a UDP socket for which a host candidate was added. Ends in `candidateFound`
     /// events and, when none is left, `gatheringFinished`.
     package mutating func gather(server: TransportAddress, from socket: ICESocket, at now: Monotonic) throws(ICEError) {
@@ -18,6 +37,7 @@ extension ICEAgent {
             Gathering(
                 path: ICEPath(socket: socket, remote: server), transactionID: random.nextTransactionID(),
                 schedule: RetransmitSchedule(firstTimeout: timing.initialRTO, at: now)))
+        isGathering = true
         reschedule()
     }
 
@@ -30,7 +50,7 @@ extension ICEAgent {
             case .giveUp: gatherings.remove(at: index)
             }
         }
-        if gatherings.isEmpty { emit(.gatheringFinished) }
+        finishGatheringIfDone()
     }
 
     /// Servers answer without integrity: the transaction id and the address are all there is to check.
@@ -44,7 +64,7 @@ extension ICEAgent {
         guard let mapped = try message.xorAddress(.xorMappedAddress) else { throw .missingAttribute(.xorMappedAddress) }
         gatherings.remove(at: index)
         addReflexive(mapped, socket: path.socket, server: server)
-        if gatherings.isEmpty { emit(.gatheringFinished) }
+        finishGatheringIfDone()
     }
 
     private mutating func addReflexive(_ mapped: TransportAddress, socket: ICESocket, server: TransportAddress) {

@@ -128,7 +128,8 @@ extension ICEAgent {
         if pairs[index].transaction?.purpose == .check { pairs[index].transaction = nil }
         pairs[index].state = .succeeded
         pairs[index].lastActivity = now
-        if path == selectedPath { hear(at: now, provesConsent: true) }
+        pairs[index].lastProof = now
+        if path == selectedPath { hear(at: now, provesConsent: true) } else { noteBackupProof(at: now) }
         validate(at: index, at: now)
         if answered?.purpose == .nomination, answered?.role == .controlling, role == .controlling {
             nominating = nil
@@ -143,7 +144,7 @@ extension ICEAgent {
     ) throws(ICEError) {
         guard let transaction = pairs[index].transaction, transaction.id == id else { throw .unknownTransaction }
         // A refused consent check gives no consent; consent runs out by itself if the next ones fare no better.
-        guard transaction.purpose != .consent else { throw .errorResponse(code) }
+        guard !transaction.isRoutine else { throw .errorResponse(code) }
         guard code == 487 else {
             fail(at: index, at: now)
             throw .errorResponse(code)

@@ -10,6 +10,13 @@ extension ICEAgent {
         if firstValidAt == nil { firstValidAt = now }
         if isNew { emit(.pathValidated(path)) }
         if selectedPath == nil || selectionIsPrevious { select(path, isNominated: false, at: now) }
+        // UDP that comes late, as by a trickled candidate, replaces what stood in for it.
+        if keepsBackups, isNominated, nominating == nil, path.route == .udp, let selectedPath,
+            selectedPath.route != .udp
+        {
+            nominating = path
+            begin(.nomination, at: index, at: now)
+        }
     }
 
     /// USE-CANDIDATE came on a pair (RFC 8445 section 7.3.1.5).
@@ -48,13 +55,13 @@ extension ICEAgent {
         guard mode == .full, role == .controlling, !isNominated, nominating == nil, let firstValidAt,
             let best = bestValid()
         else { return nil }
-        let hasBetter = pairs.contains {
-            ($0.state == .waiting || $0.state == .inProgress) && $0.priority > pairs[best].priority
-        }
-        return hasBetter ? firstValidAt + timing.nominationDelay : firstValidAt
+        let hasBetter = pairs.contains { $0.isPending && $0.priority > pairs[best].priority }
+        guard hasBetter else { return firstValidAt }
+        let standsIn = pairs[best].route != .udp && pairs.contains { $0.isPending && $0.route == .udp }
+        return firstValidAt + (standsIn ? timing.preferenceDelay : timing.nominationDelay)
     }
 
-    private func bestValid() -> Int? {
+    func bestValid() -> Int? {
         pairs.indices.filter { pairs[$0].isValid }.max { pairs[$0].priority < pairs[$1].priority }
     }
 
@@ -65,8 +72,12 @@ extension ICEAgent {
         if nominated {
             isNominated = true
             previous = nil
-            // Section 8.1.2: what was not checked yet will not be.
-            pairs.removeAll { $0.state == .waiting && $0.path != path && !$0.isAuthenticated }
+            // Section 8.1.2: what was not checked yet will not be, unless it may become a backup.
+            let keepsOthers = keepsBackups
+            pairs.removeAll {
+                $0.state == .waiting && $0.path != path && !$0.isAuthenticated
+                    && !(keepsOthers && $0.route != path.route)
+            }
             triggered = triggered.filter { index(of: $0) != nil }
         }
         lastHeard = now
@@ -82,11 +93,14 @@ extension ICEAgent {
         isNominated = false
         selectionIsPrevious = false
         consentAt = nil
+        keepaliveAt = nil
         if let index = bestValid() {
             select(pairs[index].path, isNominated: false, at: now)
         } else {
             firstValidAt = nil
             startedAt = now
+            // All that failed when it was not needed has another try.
+            for index in pairs.indices where pairs[index].state == .failed { pairs[index].state = .waiting }
             setState(.disconnected)
         }
     }
@@ -99,6 +113,7 @@ extension ICEAgent {
         nominating = nil
         previous = nil
         consentAt = nil
+        keepaliveAt = nil
         pairs.removeAll()
         triggered.removeAll()
         gatherings.removeAll()

@@ -9,6 +9,7 @@ extension ICEAgent {
         startNextCheck(at: now)
         nominateIfDue(at: now)
         sendConsentIfDue(at: now)
+        tendBackups(at: now)
         checkLiveness(at: now)
         reschedule()
     }
@@ -25,7 +26,8 @@ extension ICEAgent {
             if let next = pair.transaction?.schedule.next { earliest = min(earliest, next) }
         }
         for gathering in gatherings { earliest = min(earliest, gathering.schedule.next) }
-        if hasCheckToStart { earliest = min(earliest, nextCheckAt) }
+        if let nextCheckDue { earliest = min(earliest, nextCheckDue) }
+        if let backupDeadline { earliest = min(earliest, backupDeadline) }
         if let nominationDue { earliest = min(earliest, nominationDue) }
         if let consentAt { earliest = min(earliest, consentAt) }
         if let livenessDeadline { earliest = min(earliest, livenessDeadline) }

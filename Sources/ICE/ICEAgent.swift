@@ -59,6 +59,9 @@ package struct ICEAgent: ~Copyable {
     struct LocalCandidate {
         let candidate: ICECandidate
         let socket: ICESocket
+
+        /// Checks are sent from it (RFC 8445 section 4, "base"); reflexive candidates share that of a host candidate.
+        var isBase: Bool { candidate.kind == .host || candidate.kind == .relayed }
     }
 
     let mode: Mode
@@ -80,6 +83,10 @@ package struct ICEAgent: ~Copyable {
     /// Paths to check before the others (RFC 8445 section 6.1.4.1), first come first.
     var triggered: [ICEPath] = []
     var gatherings: [Gathering] = []
+    /// Calls of `beginGathering` without their `endGathering`.
+    var gatheringHolds = 0
+    /// Between the first server and `gatheringFinished`.
+    var isGathering = false
 
     /// Where to send; nil when there is nothing yet or no more.
     package internal(set) var selectedPath: ICEPath?
@@ -91,10 +98,18 @@ package struct ICEAgent: ~Copyable {
     var nominating: ICEPath?
     var nominationCount: UInt64 = 0
     var firstValidAt: Monotonic?
+    /// Keep-alive checks of the backups are due; nil before there is a nominated path.
+    var keepaliveAt: Monotonic?
+    /// When the selected path was last probed because of its silence.
+    var probedAt = Monotonic.zero
+    /// First answer from a backup in the present silence of the selected path; means nothing when older than
+    /// `lastHeard`.
+    var backupProvenAt = Monotonic.zero
 
     /// When looking for a path began; nil until the peer's credentials are known to the full agent.
     var startedAt: Monotonic?
     var nextCheckAt: Monotonic
+    var startedChecks = 0
     /// When the next consent check is due; nil before there is a selected path.
     var consentAt: Monotonic?
     /// Last proof of consent on the selected path.
@@ -210,15 +225,16 @@ extension ICEAgent {
         nominating = nil
         firstValidAt = nil
         consentAt = nil
+        keepaliveAt = nil
         startedAt = now
         setState(.checking)
         reschedule()
     }
 
-    /// A TCP connection ended: its path is gone.
+    /// A TCP connection ended, or was never made: its path is gone. What worked before is dialled again after a while.
     package mutating func pathLost(_ path: ICEPath, at now: Monotonic) {
         guard isLive else { return }
-        if let index = index(of: path) { removePair(at: index) }
+        if let index = index(of: path) { losePair(at: index, at: now) }
         if nominating == path { nominating = nil }
         if selectedPath == path { reselect(at: now) }
         reschedule()

@@ -20,6 +20,8 @@ package enum ICELimits {
     package static let remoteCandidates = 64
     /// Candidate pairs of the full agent (RFC 8445 section 6.1.2.5).
     package static let pairs = 100
+    /// Of them over TCP, each of which opens a connection to where the peer says.
+    package static let tcpPairs = 8
     /// Paths of the lite agent: a peer that moves on gets its oldest path forgotten.
     package static let litePaths = 16
     /// STUN servers asked by one agent, over all sockets.
@@ -52,6 +54,21 @@ package struct ICETiming: Sendable {
     package var reliableTimeout = Interval.milliseconds(39_500)
     /// How long the controlling agent waits for a better pair once it has a valid one.
     package var nominationDelay = Interval.milliseconds(200)
+    /// How long the controlling agent waits for a UDP pair once it has only a valid pair over TCP or a relay: time for
+    /// a second request, should the first be lost.
+    package var preferenceDelay = Interval.seconds(1)
+    /// Between keep-alive checks of backup pairs; shorter than what NATs and TURN permissions forget after.
+    package var keepaliveInterval = Interval.seconds(8)
+    /// Silence on the selected path after which it and its backups are probed.
+    package var probeAfter = Interval.milliseconds(1_500)
+    package var probeInterval = Interval.milliseconds(500)
+    /// Silence on the selected path after which a backup that answers takes over.
+    package var fallbackAfter = Interval.seconds(3)
+    /// For how long the backup must have answered alone: when a whole network comes back, the selected path answers
+    /// within that time too.
+    package var fallbackProof = Interval.seconds(1)
+    /// Before a broken TCP connection is dialled again; doubles each time.
+    package var redialDelay = Interval.seconds(1)
     /// Mean time between consent checks; each wait is 0.8 to 1.2 of it (RFC 7675 section 5.1).
     package var consentInterval = Interval.seconds(5)
     /// Without proof of consent for so long, the agent fails (RFC 7675 section 5.1). The lite agent sends no checks

@@ -5,10 +5,15 @@ package struct ICESocket: Hashable, Sendable {
     package let id: Int32
     package let transport: ICETransport
 
+    /// Drivers number their sockets from 0 up; below are the agent's relays.
     package init(id: Int32, transport: ICETransport = .udp) {
         self.id = id
         self.transport = transport
     }
+
+    /// One of the agent's TURN allocations. Nothing outside of the agent sees a path of it, apart from
+    /// `selectedPath`.
+    package var isRelayed: Bool { id < 0 }
 }
 
 /// Where a datagram came in or goes out: a local socket and the other side's address. Over TCP a path is one
@@ -21,6 +26,18 @@ package struct ICEPath: Hashable, Sendable {
         self.socket = socket
         self.remote = remote
     }
+
+    package var route: ICERoute {
+        if socket.isRelayed { return .relayed }
+        return socket.transport == .udp ? .udp : .tcp
+    }
+}
+
+/// How a path carries its packets. Paths of one route tend to break together, so a backup is one of another route.
+package enum ICERoute: Hashable, Sendable {
+    case udp
+    case tcp
+    case relayed
 }
 
 package enum ICEState: Hashable, Sendable {
@@ -41,7 +58,7 @@ package enum ICEEvent: Hashable, Sendable {
     case selectedPathChanged(ICEPath)
     /// DTLS and media may be taken from this path from now on.
     case pathValidated(ICEPath)
-    /// A server-reflexive candidate to tell the peer.
+    /// A server-reflexive or relayed candidate to tell the peer.
     case candidateFound(ICECandidate)
     /// All STUN servers have answered or timed out.
     case gatheringFinished

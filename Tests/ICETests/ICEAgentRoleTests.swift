@@ -135,6 +135,7 @@ import Testing
         #expect(world.a.selectedPath == nil)
         #expect(world.a.state == .disconnected)
         #expect(!world.a.isValidated(path))
+        world.aToB.isDown = true
         world.run(for: .seconds(40))
         #expect(world.a.state == .failed)
     }
