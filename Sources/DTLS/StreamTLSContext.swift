@@ -34,3 +34,32 @@ package final class TLSClientContext: Sendable {
         if let authority { try check(X509_STORE_add_cert(SSL_CTX_get_cert_store(handle.raw), authority.leaf.raw)) }
     }
 }
+
+/// What a client of one particular service needs beyond the system's defaults.
+package struct TLSClientSettings: Sendable {
+    /// False accepts any certificate of the server.
+    package var verifiesServer = true
+    /// PEM file of the authorities to trust instead of the system's; empty: the system's.
+    package var authorityFile = ""
+    /// What this client shows when the server asks.
+    package var certificate: Certificate?
+
+    package init() {}
+}
+
+extension TLSClientContext {
+    /// Throws `certificateFileUnreadable` when the authorities cannot be read.
+    package convenience init(_ settings: TLSClientSettings) throws(DTLSError) {
+        try self.init()
+        if !settings.verifiesServer { SSL_CTX_set_verify(handle.raw, SSL_VERIFY_NONE, nil) }
+        if let certificate = settings.certificate { try TLSSettings.use(certificate, in: handle) }
+        guard !settings.authorityFile.isEmpty else { return }
+        // The context owns the store, in place of the one with the system's authorities.
+        guard let store = X509_STORE_new() else { throw .setupFailed(.drain()) }
+        SSL_CTX_set_cert_store(handle.raw, store)
+        guard SSL_CTX_load_verify_locations(handle.raw, settings.authorityFile, nil) == 1 else {
+            ERR_clear_error()
+            throw .certificateFileUnreadable
+        }
+    }
+}
