@@ -31,7 +31,9 @@ package enum RuntimeError: Error, Equatable, Sendable {
     package enum Call: String, Sendable {
         case accept4, bind, clock, connect, epollCreate, epollCtl, eventfd, getifaddrs, getrandom, getsockname,
             getsockopt
-        case listen, open, pipe2, pthreadCreate, read, recvmmsg, send, sendmmsg, setsockopt, shutdown, sigaction, socket
+        case listen, open, pidfdOpen, pipe2, posixSpawn, prctl, pthreadCreate, read, recvmmsg, send, sendmmsg,
+            setsockopt
+        case shutdown, sigaction, socket, write
     }
 
     /// A local address could not be taken.

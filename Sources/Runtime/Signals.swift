@@ -40,6 +40,12 @@ package enum Signals {
     /// Writes to a closed connection give an error instead of ending the process. The loop does this when it starts.
     package static func ignoreBrokenPipes() { clinux_ignore_signal(SIGPIPE) }
 
+    /// Turns the default actions of `signals` off, for a process that its parent ends by other means. A terminal and a
+    /// service manager send them to all processes of a group.
+    package static func ignore(_ signals: Set<ProcessSignal>) {
+        for signal in signals { clinux_ignore_signal(signal.rawValue) }
+    }
+
     private final class Watcher: EventHandler {
         private let readEnd: FileDescriptor
         var handler: @MediaLoop (ProcessSignal) -> Void

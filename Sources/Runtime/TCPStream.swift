@@ -35,6 +35,10 @@ package final class TCPStream {
         package var highWaterMark = 256 * 1024
         /// How long `closeAfterFlush()` waits for the peer to take the rest and to close.
         package var flushTimeout = Interval.seconds(5)
+        /// Bytes that the kernel may keep for the peer, and from the peer; nil leaves it to the kernel, which lets them grow
+        /// to megabytes. Small ones make a reader that stopped noticed early.
+        package var kernelSendBytes: Int32?
+        package var kernelReceiveBytes: Int32?
 
         package init() {}
     }
@@ -82,6 +86,7 @@ package final class TCPStream {
         self.options = options
         queue = WriteQueue(limit: options.writeQueueLimit)
         try? Syscalls.setOption(descriptor.raw, Int32(IPPROTO_TCP), TCP_NODELAY, 1)
+        Self.setKernelBuffers(of: descriptor.raw, options)
         self.descriptor = consume descriptor
     }
 
@@ -92,6 +97,8 @@ package final class TCPStream {
         handler: any TCPStreamHandler
     ) throws(RuntimeError) -> TCPStream {
         let descriptor = try Syscalls.socket(for: address, datagrams: false)
+        // Before the handshake, which says how large the window can become.
+        setKernelBuffers(of: descriptor.raw, options)
         // The result comes by readiness even when the connection is made at once.
         _ = try Syscalls.connect(descriptor.raw, to: address)
         let stream = TCPStream(accepted: descriptor, peer: address, options: options)
@@ -99,6 +106,11 @@ package final class TCPStream {
         try stream.watch(handler)
         stream.timer.schedule(at: MediaLoop.now + timeout, calling: stream)
         return stream
+    }
+
+    private static func setKernelBuffers(of descriptor: Int32, _ options: Options) {
+        if let bytes = options.kernelSendBytes { try? Syscalls.setOption(descriptor, SOL_SOCKET, SO_SNDBUF, bytes) }
+        if let bytes = options.kernelReceiveBytes { try? Syscalls.setOption(descriptor, SOL_SOCKET, SO_RCVBUF, bytes) }
     }
 
     /// Begins to read from an accepted connection. Bytes come from the next turn on.

@@ -389,3 +389,36 @@ private final class Echo: TCPStreamHandler {
     func streamEnded(_ stream: TCPStream, at now: Monotonic) { stream.closeAfterFlush() }
     func stream(_ stream: TCPStream, failed error: RuntimeError, at now: Monotonic) {}
 }
+
+extension RuntimeTests.TCPTests {
+    @Test("with small kernel buffers, a reader that stopped is noticed by what stays queued")
+    func kernelBuffers() async throws {
+        var small = TCPListener.Options()
+        small.stream.kernelSendBytes = 64 * 1024
+        var client = TCPStream.Options()
+        client.kernelReceiveBytes = 64 * 1024
+        let (server, reader) = try await MediaLoop.run { [small, client] in
+            let server = try ListenerProbe(options: small) { StreamProbe() }
+            let probe = StreamProbe()
+            let reader = try TCPStream.connect(to: server.address, options: client, handler: probe)
+            return (server, (reader, probe))
+        }
+        #expect(await reader.1.events.next() == .connected)
+        _ = await server.accepted.next()
+        await MediaLoop.run {
+            reader.0.pauseReading()
+            #expect(server.streams.first?.put(pattern(2_000_000)) == true)
+        }
+        await MediaLoop.run {}
+        await MediaLoop.run {
+            // Linux doubles what it is asked for, and counts its own overhead against it.
+            #expect((server.streams.first?.queuedBytes ?? 0) > 1_500_000)
+            reader.0.resumeReading()
+        }
+        await reader.1.wait(forBytes: 2_000_000)
+        await MediaLoop.run {
+            reader.0.close()
+            server.close()
+        }
+    }
+}

@@ -9,13 +9,17 @@
 #include <netinet/udp.h>
 #include <pthread.h>
 #include <signal.h>
+#include <spawn.h>
 #include <stdint.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/prctl.h>
 #include <sys/random.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -31,6 +35,8 @@ int clinux_recvmmsg(int fd, struct clinux_mmsghdr *messages, unsigned int count,
     __asm__("recvmmsg");
 int clinux_accept4(int fd, struct sockaddr *address, socklen_t *length, int flags) __asm__("accept4");
 int clinux_pipe2(int fds[2], int flags) __asm__("pipe2");
+int clinux_posix_spawn_file_actions_addclosefrom_np(posix_spawn_file_actions_t *actions, int from)
+    __asm__("posix_spawn_file_actions_addclosefrom_np");
 int clinux_pthread_setname_np(pthread_t thread, const char *name) __asm__("pthread_setname_np");
 
 enum clinux_option {
@@ -76,6 +82,42 @@ static inline int clinux_futex_wake_one(uint32_t *word) {
 
 // In Swift the struct of the same name hides the function.
 static inline int clinux_sigaction(int number, const struct sigaction *action) { return sigaction(number, action, (void *)0); }
+
+// A descriptor that becomes readable when the process ends (Linux 5.3); close-on-exec by itself.
+static inline int clinux_pidfd_open(pid_t pid) {
+#ifndef SYS_pidfd_open
+#define SYS_pidfd_open 434
+#endif
+    return (int)syscall(SYS_pidfd_open, pid, 0);
+}
+
+static inline int clinux_pidfd_send_signal(int pidfd, int number) {
+#ifndef SYS_pidfd_send_signal
+#define SYS_pidfd_send_signal 424
+#endif
+    return (int)syscall(SYS_pidfd_send_signal, pidfd, number, (void *)0, 0);
+}
+
+// Takes an ended child's result: 1 with code (a CLD_ value) and status, 0 while it runs, -1 on error.
+static inline int clinux_reap(int pidfd, int *code, int *status) {
+    siginfo_t info;
+    info.si_pid = 0;
+    // P_PIDFD (Linux 5.4).
+    if (waitid((idtype_t)3, (id_t)pidfd, &info, WEXITED | WNOHANG) < 0) return -1;
+    if (info.si_pid == 0) return 0;
+    *code = info.si_code;
+    *status = info.si_status;
+    return 1;
+}
+
+// The kernel sends `number` to this process when the thread that started it ends.
+static inline int clinux_set_parent_death_signal(int number) { return prctl(PR_SET_PDEATHSIG, (unsigned long)number); }
+
+// 1 when the descriptor is open and an end of a pipe, 0 otherwise.
+static inline int clinux_is_pipe(int fd) {
+    struct stat status;
+    return fstat(fd, &status) == 0 && S_ISFIFO(status.st_mode);
+}
 
 // Swift does not import the function-like macro.
 static inline void clinux_ignore_signal(int number) { signal(number, SIG_IGN); }
