@@ -151,6 +151,11 @@ extension ICEAgent {
         return previous?.paths.contains(path) ?? false
     }
 
+    /// Whether this path may still be sent on or heard from; a TCP connection of another can be closed.
+    package func isInUse(_ path: ICEPath) -> Bool {
+        index(of: path) != nil || path == selectedPath || previous?.paths.contains(path) ?? false
+    }
+
     /// Tells of media that passed its own authentication (SRTP or DTLS): a sign of life, and for the lite agent
     /// consent too. Cheap enough for each packet; moves no deadline, but may make an event.
     package mutating func recordMedia(on path: ICEPath, at now: Monotonic) {
@@ -174,9 +179,16 @@ extension ICEAgent {
         reschedule()
     }
 
+    /// Forgets our candidates, after a restart and before others are added. Paths in use stay.
+    package mutating func removeLocalCandidates(at now: Monotonic) {
+        locals.removeAll { !$0.socket.isRelayed }
+        gatherings.removeAll()
+        reschedule()
+    }
+
     /// The peer's fragment and password. Full: checking starts here.
     package mutating func setRemoteCredentials(_ credentials: ICECredentials, at now: Monotonic) {
-        guard isLive else { return }
+        guard isLive, credentials != remoteCredentials else { return }
         remoteCredentials = credentials
         if startedAt == nil { startedAt = now }
         remotes.removeAll { $0.fragment.map { $0 != credentials.fragment } ?? false }

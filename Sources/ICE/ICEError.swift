@@ -51,6 +51,11 @@ package enum ICEError: Error, Equatable, Sendable {
     /// A fragment or password of forbidden length or characters.
     case malformedCredentials
 
+    /// No URL of RFC 7064 or RFC 7065.
+    case malformedServerURL
+    /// A scheme or transport that this agent does not speak; the server can be left out.
+    case unsupportedServerURL
+
     // Framing (RFC 4571)
 
     case frameTooLarge(Int)

@@ -14,6 +14,8 @@ package enum ICELimits {
     package static let foundationCharacters = 1...32
     /// One candidate in text.
     package static let candidateBytes = 512
+    /// URL of a STUN or TURN server.
+    package static let serverURLBytes = 512
     /// A host name in place of an address.
     package static let nameBytes = 255
     package static let localCandidates = 32

@@ -66,7 +66,10 @@ extension WebRTCPeer {
         while let event = ice.pollEvent() {
             guard state != .closed else { continue }
             switch event {
-            case .selectedPathChanged: startHandshake(at: now)
+            case .selectedPathChanged(let path):
+                if let lastPath, lastPath != path { events.append(.pathChanged(path)) }
+                lastPath = path
+                startHandshake(at: now)
             case .stateChanged(.failed), .stateChanged(.closed): finish(.unreachable)
             case .stateChanged(.disconnected):
                 isSilent = true
@@ -76,7 +79,8 @@ extension WebRTCPeer {
                 isSilent = false
                 events.append(.reconnected)
             case .candidateFound(let candidate): events.append(.candidateFound(candidate))
-            case .stateChanged(.checking), .pathValidated, .gatheringFinished: break
+            case .gatheringFinished: events.append(.gatheringFinished)
+            case .stateChanged(.checking), .pathValidated: break
             }
         }
     }

@@ -26,20 +26,32 @@ package struct StreamSeed: Hashable, Sendable {
     }
 }
 
+extension WebRTCPeer.Remote {
+    /// The other side as a plan has it. Throws when its credentials are unusable.
+    package init(plan: MediaPlan) throws(ICEError) {
+        self.init(
+            credentials: try ICECredentials(fragment: plan.remote.iceUfrag, password: plan.remote.icePwd),
+            dtlsRole: plan.dtlsRole == .server ? .server : .client,
+            fingerprints: plan.remote.fingerprints.compactMap { said in
+                let algorithm = DTLS.Fingerprint.Algorithm.allCases.first { $0.name == said.algorithm }
+                return algorithm.flatMap { DTLS.Fingerprint(algorithm: $0, bytes: said.bytes) }
+            },
+            candidates: plan.remote.candidates.prefix(ICELimits.remoteCandidates).compactMap {
+                try? ICECandidate(parsing: $0)
+            })
+    }
+}
+
 extension WebRTCPeer.Configuration {
     /// The connection that a plan describes. Throws when the peer's credentials are unusable.
     package init(
         plan: MediaPlan, ice: ICEAgent.Configuration, dtlsContext: DTLSContext, clock: NTPClock, cname: InlineBytes,
         targetBitrate: Int
     ) throws(ICEError) {
+        let remote = try WebRTCPeer.Remote(plan: plan)
         self.init(
-            ice: ice,
-            remoteCredentials: try ICECredentials(fragment: plan.remote.iceUfrag, password: plan.remote.icePwd),
-            dtlsContext: dtlsContext, dtlsRole: plan.dtlsRole == .server ? .server : .client,
-            remoteFingerprints: plan.remote.fingerprints.compactMap { said in
-                let algorithm = DTLS.Fingerprint.Algorithm.allCases.first { $0.name == said.algorithm }
-                return algorithm.flatMap { DTLS.Fingerprint(algorithm: $0, bytes: said.bytes) }
-            },
+            ice: ice, remoteCredentials: remote.credentials, dtlsContext: dtlsContext, dtlsRole: remote.dtlsRole,
+            remoteFingerprints: remote.fingerprints,
             clock: clock, cname: cname, targetBitrate: targetBitrate)
     }
 }

@@ -70,6 +70,10 @@ extension WebRTCPeer {
     }
 
     private mutating func receiveHandshake(_ datagram: RawSpan, at now: Monotonic) {
+        guard hasRemote else {
+            drops.early &+= 1
+            return
+        }
         let dropped = dtls.droppedDatagrams
         do throws(DTLSError) {
             try dtls.receive(datagram, at: now)

@@ -18,6 +18,25 @@ extension WebRTCPeer {
         case closed
     }
 
+    /// The other side, as its description tells.
+    package struct Remote: Sendable {
+        package var credentials: ICECredentials
+        /// Ours.
+        package var dtlsRole: DTLSRole
+        package var fingerprints: [Fingerprint]
+        package var candidates: [ICECandidate]
+
+        package init(
+            credentials: ICECredentials, dtlsRole: DTLSRole, fingerprints: [Fingerprint],
+            candidates: [ICECandidate] = []
+        ) {
+            self.credentials = credentials
+            self.dtlsRole = dtlsRole
+            self.fingerprints = fingerprints
+            self.candidates = candidates
+        }
+    }
+
     /// Why a connection ended.
     package enum CloseReason: Equatable, Sendable {
         /// No path was found in time, or the peer was not heard for too long.
@@ -44,8 +63,13 @@ extension WebRTCPeer {
         case bitrateLimited(UInt64)
         /// New entries stand in `sender.feedback`.
         case feedbackReceived
-        /// A server-reflexive candidate to tell the other side.
+        /// A server-reflexive or relayed candidate to tell the other side.
         case candidateFound(ICECandidate)
+        /// All STUN and TURN servers have answered or timed out.
+        case gatheringFinished
+        /// Packets take another path than before: estimates of the old one mean nothing. When it is a fallback, the other
+        /// side may not follow before an ICE restart.
+        case pathChanged(ICEPath)
     }
 
     /// What a datagram was.

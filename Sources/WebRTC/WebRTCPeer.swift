@@ -18,6 +18,8 @@ package import RTP
 package struct WebRTCPeer: ~Copyable {
     package struct Configuration: Sendable {
         package var ice: ICEAgent.Configuration
+        /// Nil for an offerer: what the answer says comes by `setRemote`, and until then role and fingerprints here do
+        /// not matter.
         package var remoteCredentials: ICECredentials?
         package var dtlsContext: DTLSContext
         package var dtlsRole: DTLSRole
@@ -50,7 +52,10 @@ package struct WebRTCPeer: ~Copyable {
     package internal(set) var state = State.connecting
     package internal(set) var drops = Drops()
 
-    let dtls: DTLSConnection
+    var dtls: DTLSConnection
+    private let dtlsContext: DTLSContext
+    /// The peer's role and fingerprints are known, so `dtls` is the one to use.
+    private(set) var hasRemote: Bool
     var sending: SRTPSession?
     var receiving: SRTPSession?
     /// When the handshake must be over; nil before the first path, and once it is over.
@@ -58,6 +63,8 @@ package struct WebRTCPeer: ~Copyable {
     var hasStartedHandshake = false
     /// Between `disconnected` and `reconnected`.
     var isSilent = false
+    /// The last one that was selected.
+    var lastPath: ICEPath?
     var owesGoodbye = false
     var events = RingDeque<Event>(capacity: Limits.pendingEvents)
     /// The last event, which has a place of its own so that no backlog can push it out.
@@ -68,9 +75,34 @@ package struct WebRTCPeer: ~Copyable {
         if let credentials = configuration.remoteCredentials { ice.setRemoteCredentials(credentials, at: now) }
         sender = RTPSender(
             clock: configuration.clock, cname: configuration.cname, targetBitrate: configuration.targetBitrate)
+        dtlsContext = configuration.dtlsContext
+        hasRemote = configuration.remoteCredentials != nil
         dtls = try DTLSConnection(
             role: configuration.dtlsRole, context: configuration.dtlsContext,
             expectedFingerprints: configuration.remoteFingerprints)
+    }
+
+    /// What the answer to our offer says. DTLS takes its role and fingerprints from the first call; later ones, after
+    /// another offer, may bring new ICE credentials and candidates. Candidates of the description that cannot be used
+    /// are passed over.
+    package mutating func setRemote(_ remote: Remote, at now: Monotonic) throws(DTLSError) {
+        guard state != .closed else { return }
+        if !hasRemote {
+            dtls = try DTLSConnection(
+                role: remote.dtlsRole, context: dtlsContext, expectedFingerprints: remote.fingerprints)
+            hasRemote = true
+        }
+        ice.setRemoteCredentials(remote.credentials, at: now)
+        for candidate in remote.candidates { try? ice.addRemoteCandidate(candidate, at: now) }
+        handleICE(at: now)
+    }
+
+    /// Begins a new ICE generation (RFC 8445 section 9): the next offer or answer carries `credentials`, and the
+    /// other side's new ones come by `setRemote`. DTLS and SRTP go on, over the old path until there is a new one.
+    package mutating func restartICE(credentials: ICECredentials, at now: Monotonic) {
+        guard state != .closed else { return }
+        ice.restart(credentials: credentials, at: now)
+        handleICE(at: now)
     }
 
     /// The next event; nothing comes after `closed`.

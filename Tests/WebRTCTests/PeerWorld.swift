@@ -112,18 +112,19 @@ final class PeerWorld {
     var serverFilter: ([UInt8]) -> Bool = { _ in true }
 
     init(
-        serverExpects: [Fingerprint]? = nil, clientExpects: [Fingerprint]? = nil, patience: Interval = .seconds(30)
+        serverExpects: [Fingerprint]? = nil, clientExpects: [Fingerprint]? = nil, patience: Interval = .seconds(30),
+        clientOffers: Bool = false, serverRole: DTLSRole = .server
     ) throws {
         let serverCredentials = ICECredentials(random: Array(1...24))
         let clientCredentials = ICECredentials(random: Array(101...124))
         server = try PeerHost(
             Self.configuration(
-                .lite, .controlled, serverCredentials, clientCredentials, .server,
+                .lite, .controlled, serverCredentials, clientCredentials, serverRole,
                 expecting: serverExpects ?? [Self.clientContext.certificate.fingerprint()], patience: patience),
             address: Self.serverAddress)
         client = try PeerHost(
             Self.configuration(
-                .full, .controlling, clientCredentials, serverCredentials, .client,
+                .full, .controlling, clientCredentials, clientOffers ? nil : serverCredentials, .client,
                 expecting: clientExpects ?? [Self.serverContext.certificate.fingerprint()], patience: patience),
             address: Self.clientAddress)
         video = server.peer.sender.addStream(Self.videoStream)
@@ -131,7 +132,7 @@ final class PeerWorld {
     }
 
     private static func configuration(
-        _ mode: ICEAgent.Mode, _ role: ICEAgent.Role, _ credentials: ICECredentials, _ remote: ICECredentials,
+        _ mode: ICEAgent.Mode, _ role: ICEAgent.Role, _ credentials: ICECredentials, _ remote: ICECredentials?,
         _ dtlsRole: DTLSRole, expecting fingerprints: [Fingerprint], patience: Interval
     ) -> WebRTCPeer.Configuration {
         var ice = ICEAgent.Configuration(
@@ -139,7 +140,7 @@ final class PeerWorld {
             hmac: { HMAC.sha1Tag(key: $0, $1) })
         ice.timing.patience = patience
         return WebRTCPeer.Configuration(
-            ice: ice, remoteCredentials: remote, dtlsContext: dtlsRole == .server ? serverContext : clientContext,
+            ice: ice, remoteCredentials: remote, dtlsContext: mode == .lite ? serverContext : clientContext,
             dtlsRole: dtlsRole, remoteFingerprints: fingerprints, clock: clock,
             cname: InlineBytes("cname") ?? InlineBytes(), targetBitrate: 2_000_000)
     }

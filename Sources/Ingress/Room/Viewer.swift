@@ -196,7 +196,9 @@ extension Viewer: HubPeerOwner {
             self.peer = nil
             stream?.remove(self)
             onClose()
-        case .disconnected, .reconnected, .bitrateLimited, .feedbackReceived, .candidateFound: break
+        case .disconnected, .reconnected, .bitrateLimited, .feedbackReceived, .candidateFound,
+            .gatheringFinished, .pathChanged:
+            break
         }
     }
 }

@@ -1,5 +1,5 @@
 package import Bytes
-import ICE
+package import ICE
 package import Runtime
 package import WebRTC
 
@@ -14,19 +14,35 @@ package protocol HubPeerOwner: AnyObject {
 package final class HubPeer {
     package var connection: WebRTCPeer
     package fileprivate(set) weak var owner: (any HubPeerOwner)?
-    fileprivate let fragment: String
+    /// Of this generation and the one before; older ones are forgotten.
+    fileprivate var fragments: [String]
     fileprivate let timer = LoopTimer()
     fileprivate var paths: Set<ICEPath> = []
-    fileprivate weak var hub: PeerHub?
+    fileprivate(set) weak var hub: PeerHub?
+    /// A client peer's own sockets; nil for one behind the hub's port.
+    var endpoint: ClientEndpoint?
 
     fileprivate init(_ connection: consuming WebRTCPeer, fragment: String, owner: any HubPeerOwner) {
         self.connection = connection
-        self.fragment = fragment
+        fragments = [fragment]
         self.owner = owner
     }
 
     /// Sends what waits, raises events, sets the timer. After every change to `connection` from outside.
     package func settle(at now: Monotonic) { hub?.settle(self, at: now) }
+
+    /// Adds a candidate of the other side, as trickled, before or after its description. False when it is of no use,
+    /// as a hidden (mDNS) name.
+    @discardableResult
+    package func addRemoteCandidate(_ text: String, at now: Monotonic) -> Bool {
+        do throws(ICEError) {
+            try connection.ice.addRemoteCandidate(ICECandidate(parsing: text), at: now)
+        } catch {
+            return false
+        }
+        settle(at: now)
+        return true
+    }
 
     /// Says goodbye and leaves the hub.
     package func close(at now: Monotonic) {
@@ -79,7 +95,7 @@ package final class PeerHub {
     }
 
     package func close() {
-        for peer in Array(byFragment.values) { peer.close(at: MediaLoop.now) }
+        for peer in Array(byFragment.values) where peer.hub === self { peer.close(at: MediaLoop.now) }
         for connection in connections.values { connection.stream.close() }
         connections = [:]
         listener?.close()
@@ -94,18 +110,50 @@ package final class PeerHub {
         return peer
     }
 
+    /// Takes a peer with sockets of its own, which seeks the other side itself: one that offers, or that publishes to
+    /// a server whose one address serves all. The hub needs not be open for it. Host candidates stand in
+    /// `connection.ice.localCandidates` at once, others come as events after `HubPeer.settle`, which comes next.
+    package func addClient(
+        _ connection: consuming WebRTCPeer, network: ClientNetwork, owner: any HubPeerOwner, at now: Monotonic
+    ) throws(RuntimeError) -> HubPeer {
+        let fragment = connection.ice.localCredentials.fragment
+        let peer = HubPeer(connection, fragment: fragment, owner: owner)
+        peer.endpoint = try ClientEndpoint(peer, network: network, at: now)
+        peer.hub = self
+        byFragment[fragment] = peer
+        return peer
+    }
+
+    /// Begins a new ICE generation. A peer behind the hub's port is found by both fragments for a while; a client peer
+    /// gathers anew on `network`. `HubPeer.settle` comes next.
+    package func restartICE(
+        _ peer: HubPeer, credentials: ICECredentials, network: ClientNetwork? = nil, at now: Monotonic
+    ) {
+        guard peer.hub === self else { return }
+        peer.connection.restartICE(credentials: credentials, at: now)
+        peer.fragments.append(credentials.fragment)
+        byFragment[credentials.fragment] = peer
+        if peer.fragments.count > 2 { forget(peer.fragments.removeFirst(), of: peer) }
+        if let network { peer.endpoint?.restart(network, at: now) }
+    }
+
+    private func forget(_ fragment: String, of peer: HubPeer) {
+        if byFragment[fragment] === peer { byFragment[fragment] = nil }
+    }
+
     package func remove(_ peer: HubPeer) {
         peer.timer.cancel()
-        if byFragment[peer.fragment] === peer { byFragment[peer.fragment] = nil }
+        for fragment in peer.fragments { forget(fragment, of: peer) }
         for path in peer.paths {
             byPath[path] = nil
             connections.removeValue(forKey: path)?.stream.closeAfterFlush()
         }
         peer.paths = []
+        peer.endpoint?.close(at: MediaLoop.now)
         peer.hub = nil
     }
 
-    fileprivate func settle(_ peer: HubPeer, at now: Monotonic) {
+    func settle(_ peer: HubPeer, at now: Monotonic) {
         drain(peer, at: now)
         while let event = peer.connection.pollEvent() {
             peer.owner?.peer(peer, raised: event, at: now)
@@ -118,6 +166,7 @@ package final class PeerHub {
 
     /// Writes everything that may leave now into the socket's batch.
     private func drain(_ peer: HubPeer, at now: Monotonic) {
+        if let endpoint = peer.endpoint { return endpoint.drain(peer, at: now) }
         guard let udp else { return }
         var more = true
         while more {
@@ -134,14 +183,18 @@ package final class PeerHub {
         }
     }
 
-    fileprivate func receive(_ datagram: inout MutableRawSpan, on path: ICEPath, at now: Monotonic) -> Bool {
+    func receive(_ datagram: inout MutableRawSpan, on path: ICEPath, at now: Monotonic) -> Bool {
         guard let peer = byPath[path] ?? adopt(path, datagram.bytes) else {
             statistics.strays &+= 1
             return false
         }
+        deliver(&datagram, to: peer, on: path, at: now)
+        return true
+    }
+
+    func deliver(_ datagram: inout MutableRawSpan, to peer: HubPeer, on path: ICEPath, at now: Monotonic) {
         _ = peer.connection.receive(&datagram, on: path, at: now)
         settle(peer, at: now)
-        return true
     }
 
     /// Finds the peer that a STUN request on an unknown path names. The agent itself checks the request's integrity.
@@ -163,7 +216,7 @@ package final class PeerHub {
         return peer
     }
 
-    fileprivate func connectionLost(_ connection: ICETCPConnection, at now: Monotonic) {
+    func connectionLost(_ connection: ICETCPConnection, at now: Monotonic) {
         connections[connection.path] = nil
         guard let peer = byPath.removeValue(forKey: connection.path) else {
             statistics.strayConnections &+= 1
@@ -204,69 +257,5 @@ extension HubPeer: TimerHandler {
     package func timerFired(_ timer: LoopTimer, at now: Monotonic) {
         connection.advance(to: now)
         settle(at: now)
-    }
-}
-
-/// One ICE-TCP connection: frames of RFC 4571 in both directions.
-@MediaLoop
-private final class ICETCPConnection: TCPStreamHandler, TimerHandler {
-    let stream: TCPStream
-    let path: ICEPath
-    private weak var hub: PeerHub?
-    private var reader = StreamFrameReader()
-    private let patience = LoopTimer()
-    private var isAdopted = false
-
-    init(_ stream: TCPStream, path: ICEPath, hub: PeerHub) {
-        self.stream = stream
-        self.path = path
-        self.hub = hub
-    }
-
-    func start(at now: Monotonic) {
-        patience.schedule(at: now + PeerHub.Limits.tcpPatience, calling: self)
-        do throws(RuntimeError) {
-            try stream.start(handler: self)
-        } catch {
-            lose(at: now)
-        }
-    }
-
-    func send(_ datagram: RawSpan) {
-        guard !stream.isCongested else { return }
-        stream.write(upTo: datagram.byteCount + StreamFraming.headerBytes) { output in
-            StreamFraming.append(datagram, to: &output)
-        }
-    }
-
-    func stream(_ stream: TCPStream, received bytes: RawSpan, at now: Monotonic) {
-        do throws(ICEError) {
-            try reader.receive(bytes)
-            while let frame = reader.frame?.copied() {
-                try reader.removeFrame()
-                var datagram = frame
-                guard receive(&datagram, at: now) else { return lose(at: now) }
-                isAdopted = true
-                patience.cancel()
-            }
-        } catch {
-            lose(at: now)
-        }
-    }
-
-    private func receive(_ datagram: inout [UInt8], at now: Monotonic) -> Bool {
-        var elements = datagram.mutableSpan
-        var bytes = elements.mutableBytes
-        return hub?.receive(&bytes, on: path, at: now) ?? false
-    }
-
-    func streamEnded(_ stream: TCPStream, at now: Monotonic) { lose(at: now) }
-    func stream(_ stream: TCPStream, failed error: RuntimeError, at now: Monotonic) { lose(at: now) }
-    func timerFired(_ timer: LoopTimer, at now: Monotonic) { if !isAdopted { lose(at: now) } }
-
-    private func lose(at now: Monotonic) {
-        patience.cancel()
-        stream.close()
-        hub?.connectionLost(self, at: now)
     }
 }
