@@ -185,3 +185,12 @@ def clip(media):
 @pytest.fixture(scope="session")
 def sound(media):
     return media("sound.flv", "-f", "lavfi", "-i", "sine=frequency=440:sample_rate=44100:duration=20", "-c:a", "aac", "-b:a", "64k")
+
+
+@pytest.fixture
+def livekit(tmp_path):
+    """A stand-in for livekit-server with its own Redis."""
+    from livekit_double import LiveKitDouble
+    double = LiveKitDouble(tmp_path).start()
+    yield double
+    double.stop()
