@@ -1,4 +1,4 @@
-import Bytes
+package import Bytes
 package import Runtime
 
 /// One wish to hear a channel.
@@ -18,21 +18,22 @@ package final class RedisSubscription {
 struct ChannelWaiter {
     let channel: String
     let isSubscribing: Bool
+    let deadline: Monotonic?
     let waiter: CheckedContinuation<Result<Void, RedisError>, Never>
 }
 
 extension RedisBus {
     /// Calls `handler` with every message on `channel`; returns when the server has confirmed it. Several may subscribe
-    /// to one channel. While there is no connection the confirmation waits for the next one.
+    /// to one channel. While there is no connection the confirmation waits for the next one, as long as `timeout` says.
     package func subscribe(
-        _ channel: String, handler: @escaping @MediaLoop (RedisMessage) -> Void
+        _ channel: String, within timeout: Interval? = nil, handler: @escaping @MediaLoop (RedisMessage) -> Void
     ) async throws(RedisError) -> RedisSubscription {
         guard !isClosed else { throw .closed }
         try table.add(channel)
         let subscription = RedisSubscription(channel, handler)
         subscribers[channel, default: []].append(subscription)
         do throws(RedisError) {
-            try await confirmation(of: channel, isSubscribing: true)
+            try await confirmation(of: channel, isSubscribing: true, within: timeout)
             return subscription
         } catch {
             remove(subscription)
@@ -46,7 +47,7 @@ extension RedisBus {
         guard subscription.isActive, !isClosed else { return }
         remove(subscription)
         // Only `close()` fails this.
-        try? await confirmation(of: subscription.channel, isSubscribing: false)
+        try? await confirmation(of: subscription.channel, isSubscribing: false, within: nil)
     }
 
     /// Channels that somebody wants.
@@ -61,11 +62,16 @@ extension RedisBus {
         sendSubscriptions()
     }
 
-    private func confirmation(of channel: String, isSubscribing: Bool) async throws(RedisError) {
+    private func confirmation(
+        of channel: String, isSubscribing: Bool, within timeout: Interval?
+    ) async throws(RedisError) {
         sendSubscriptions()
         guard !isSettled(channel, isSubscribing) else { return }
+        let deadline = timeout.map { MediaLoop.now + $0 }
         let result = await withCheckedContinuation { waiter in
-            confirmations.append(ChannelWaiter(channel: channel, isSubscribing: isSubscribing, waiter: waiter))
+            confirmations.append(
+                ChannelWaiter(channel: channel, isSubscribing: isSubscribing, deadline: deadline, waiter: waiter))
+            schedule()
         }
         try result.get()
     }

@@ -9,9 +9,10 @@ package import Runtime
 package final class RedisBus {
     package typealias Completion = @MediaLoop (Result<RedisReply, RedisError>) -> Void
 
-    /// A command that came while there was no connection.
+    /// A command that came while there was no connection, or somebody who waits until the bus is ready.
     private struct Waiting {
-        let command: RedisCommand
+        /// Nil: waits for readiness.
+        let command: RedisCommand?
         let deadline: Monotonic
         let completion: Completion
     }
@@ -25,6 +26,8 @@ package final class RedisBus {
     let connector: RedisConnector
     private var waiting: [Waiting] = []
     private let timer = LoopTimer()
+    /// The connection of now knows all channels that the one before knew.
+    private var isRestored = false
     private var wasReady = false
     private var observers: [@MediaLoop (Bool) -> Void] = []
     var table: SubscriptionTable
@@ -56,19 +59,31 @@ package final class RedisBus {
 
     // MARK: Health
 
-    /// Both connections stand, and every channel is confirmed on the one of now.
-    package var isReady: Bool { commands.connection != nil && channels.connection != nil && table.isComplete }
+    /// Both connections stand, and every channel that was wanted when they were made is confirmed.
+    package var isReady: Bool { commands.connection != nil && channels.connection != nil && isRestored }
 
-    /// `body` is called with every change of `isReady` from here on. New channels that wait for their confirmation
-    /// count as a change only after a reconnection.
+    /// `body` is called with every change of `isReady` from here on.
     package func observeReadiness(_ body: @escaping @MediaLoop (Bool) -> Void) { observers.append(body) }
 
-    /// Called where a connection came or went, or the last confirmation came.
-    func updateReadiness(isLost: Bool = false) {
+    /// Returns when the bus is ready; throws when it is not within `timeout`.
+    package func waitUntilReady(within timeout: Interval) async throws(RedisError) {
+        guard !isClosed else { throw .closed }
+        guard !isReady else { return }
+        let result = await withCheckedContinuation {
+            (waiter: CheckedContinuation<Result<RedisReply, RedisError>, Never>) in
+            wait(for: nil, upTo: timeout) { waiter.resume(returning: $0) }
+        }
+        _ = try result.get()
+    }
+
+    /// Called where a connection came or went, or a channel was confirmed.
+    func updateReadiness() {
+        isRestored = channels.connection != nil && (isRestored || table.isComplete)
         let isReady = isReady
-        guard isReady != wasReady, isReady || isLost else { return }
+        guard isReady != wasReady else { return }
         wasReady = isReady
         for observer in observers { observer(isReady) }
+        if isReady { endWaiting { $0.command == nil } }
     }
 
     /// Whether the server answers now.
@@ -109,7 +124,9 @@ package final class RedisBus {
     /// waits for one up to `RedisTiming.commandWait`. `completion` is called once; it may get an error reply.
     package func send(_ command: RedisCommand, completion: @escaping Completion) {
         guard !isClosed else { return completion(.failure(.closed)) }
-        guard let connection = commands.connection else { return wait(command, completion) }
+        guard let connection = commands.connection else {
+            return wait(for: command, upTo: settings.timing.commandWait, completion)
+        }
         connection.send(command) { [weak self] result in
             guard let self, case .success(.error(let text)) = result else { return completion(result) }
             self.handleError(text, of: command, from: connection, completion)
@@ -127,20 +144,30 @@ package final class RedisBus {
         if errorCode(of: text) == "READONLY", connection === commands.connection { commands.abandon(.refused(text)) }
     }
 
-    private func wait(_ command: RedisCommand, _ completion: @escaping Completion) {
+    private func wait(for command: RedisCommand?, upTo time: Interval, _ completion: @escaping Completion) {
         guard waiting.count < settings.limits.pendingCommands else {
             return completion(.failure(.limitExceeded(.pendingCommands)))
         }
-        let deadline = MediaLoop.now + settings.timing.commandWait
-        waiting.append(Waiting(command: command, deadline: deadline, completion: completion))
-        timer.schedule(at: waiting[0].deadline, calling: self)
+        waiting.append(Waiting(command: command, deadline: MediaLoop.now + time, completion: completion))
+        schedule()
     }
 
-    private func sendWaiting() {
-        timer.cancel()
-        let ready = waiting
-        waiting = []
-        for entry in ready { send(entry.command, completion: entry.completion) }
+    func schedule() {
+        let deadlines = waiting.map(\.deadline) + confirmations.compactMap(\.deadline)
+        timer.schedule(at: deadlines.min(), calling: self)
+    }
+
+    /// What these waited for is there.
+    private func endWaiting(_ isDue: (Waiting) -> Bool) {
+        let due = waiting.filter(isDue)
+        waiting.removeAll(where: isDue)
+        for entry in due {
+            if let command = entry.command {
+                send(command, completion: entry.completion)
+            } else {
+                entry.completion(.success(.null))
+            }
+        }
     }
 
     /// Ends both connections. Commands and confirmations that wait fail; no handler is called any more.
@@ -157,7 +184,7 @@ package final class RedisBus {
         waiting = []
         for entry in failed { entry.completion(.failure(.closed)) }
         failConfirmations { _ in .closed }
-        updateReadiness(isLost: true)
+        updateReadiness()
         observers = []
     }
 }
@@ -165,7 +192,7 @@ package final class RedisBus {
 extension RedisBus: RedisLineHandler, Runtime.TimerHandler {
     func line(_ line: RedisLine, connected connection: RedisConnection) {
         if line === commands {
-            sendWaiting()
+            endWaiting { $0.command != nil }
         } else {
             table.connected()
             sendSubscriptions()
@@ -181,13 +208,14 @@ extension RedisBus: RedisLineHandler, Runtime.TimerHandler {
     func line(_ line: RedisLine, lost error: RedisError) {
         lastError = error
         if line === channels { table.disconnected() }
-        updateReadiness(isLost: true)
+        updateReadiness()
     }
 
     package func timerFired(_ timer: LoopTimer, at now: Monotonic) {
-        let late = waiting.prefix { $0.deadline <= now }
-        waiting.removeFirst(late.count)
-        timer.schedule(at: waiting.first?.deadline, calling: self)
+        let late = waiting.filter { $0.deadline <= now }
+        waiting.removeAll { $0.deadline <= now }
+        failConfirmations { $0.deadline.map { $0 <= now } ?? false ? .notConnected : nil }
+        schedule()
         for entry in late { entry.completion(.failure(.notConnected)) }
     }
 }
