@@ -144,6 +144,8 @@ extension WebRTCPeer {
     /// `output` has room for 1,500 bytes and `SRTPSession.protectionTailBytes` more, into which libsrtp may write.
     package mutating func pollTransmit(into output: inout OutputRawSpan, at now: Monotonic) -> ICEPath? {
         precondition(output.byteCount == 0, "a datagram starts where its memory starts")
+        // What was done to `ice` directly may have its events too.
+        handleICE(at: now)
         if let transmit = ice.pollTransmit(into: &output) { return transmit.path }
         guard let path = ice.selectedPath else { return nil }
         if writeGoodbye(into: &output) { return path }

@@ -86,6 +86,9 @@ package final class PeerHub {
 
     package init() {}
 
+    /// TCP connections of others to the hub's port.
+    package var connectionCount: Int { connections.count }
+
     /// Binds UDP and TCP; port 0 takes any that is free for both.
     package func open(on ip: TransportAddress.IP, port: UInt16) throws(RuntimeError) {
         let udp = try UDPSocket(on: TransportAddress(ip: ip, port: port), handler: self)
