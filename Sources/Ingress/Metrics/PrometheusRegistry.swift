@@ -16,6 +16,14 @@ package final class PrometheusRegistry: MetricsFactory, Sendable {
         case counter(Cell)
         case gauge(Cell)
         case histogram(Histogram)
+        case observed(Observation, read: @Sendable () -> Double)
+    }
+
+    /// What a series that is read at each scrape is for Prometheus.
+    package enum Observation: Sendable {
+        case gauge
+        /// Never falls while the process lives.
+        case counter
     }
 
     private struct State {
@@ -35,6 +43,15 @@ package final class PrometheusRegistry: MetricsFactory, Sendable {
     /// A sentence that `/metrics` shows above the series of `name`.
     package func describe(_ name: String, _ text: String) {
         state.withLock { $0.help[Self.sanitised(name)] = text }
+    }
+
+    /// A series whose value is asked for at each scrape, on the scraper's thread and outside of the registry's lock.
+    package func observe(
+        _ name: String, _ dimensions: [(String, String)] = [], as observation: Observation = .gauge,
+        read: @escaping @Sendable () -> Double
+    ) {
+        let key = Self.key(name, dimensions)
+        state.withLock { $0.series[key] = .observed(observation, read: read) }
     }
 
     // MARK: swift-metrics
@@ -97,6 +114,7 @@ package final class PrometheusRegistry: MetricsFactory, Sendable {
                 switch series {
                 case .counter(let cell), .gauge(let cell): cell !== handler
                 case .histogram(let histogram): histogram !== handler
+                case .observed: true
                 }
             }
         }
@@ -106,30 +124,32 @@ package final class PrometheusRegistry: MetricsFactory, Sendable {
 
     /// All series in the exposition format, version 0.0.4, ordered by name.
     package func exposition() -> String {
-        state.withLock { state in
-            var text = ""
-            var previous = ""
-            for (key, series) in state.series.sorted(by: { $0.key < $1.key }) {
-                if key.name != previous {
-                    previous = key.name
-                    if let help = state.help[key.name] { text += "# HELP \(key.name) \(help)\n" }
-                    text += "# TYPE \(key.name) \(Self.typeName(series))\n"
-                }
-                switch series {
-                case .counter(let cell), .gauge(let cell):
-                    text += "\(key.name)\(Self.braced(key.labels)) \(Self.number(cell.value))\n"
-                case .histogram(let histogram):
-                    histogram.append(to: &text, name: key.name, labels: key.labels)
-                }
+        // Only the list is copied under the lock: observed series may take as long as they like.
+        let state = state.withLock { $0 }
+        var text = ""
+        var previous = ""
+        for (key, series) in state.series.sorted(by: { $0.key < $1.key }) {
+            if key.name != previous {
+                previous = key.name
+                if let help = state.help[key.name] { text += "# HELP \(key.name) \(help)\n" }
+                text += "# TYPE \(key.name) \(Self.typeName(series))\n"
             }
-            return text
+            switch series {
+            case .counter(let cell), .gauge(let cell):
+                text += "\(key.name)\(Self.braced(key.labels)) \(Self.number(cell.value))\n"
+            case .histogram(let histogram):
+                histogram.append(to: &text, name: key.name, labels: key.labels)
+            case .observed(_, let read):
+                text += "\(key.name)\(Self.braced(key.labels)) \(Self.number(read()))\n"
+            }
         }
+        return text
     }
 
     private static func typeName(_ series: Series) -> String {
         switch series {
-        case .counter: "counter"
-        case .gauge: "gauge"
+        case .counter, .observed(.counter, _): "counter"
+        case .gauge, .observed(.gauge, _): "gauge"
         case .histogram: "histogram"
         }
     }
@@ -156,7 +176,8 @@ package final class PrometheusRegistry: MetricsFactory, Sendable {
     fileprivate static func braced(_ labels: String) -> String { labels.isEmpty ? "" : "{\(labels)}" }
 
     fileprivate static func number(_ value: Double) -> String {
-        value == value.rounded() && abs(value) < 1e15 ? String(Int64(value)) : String(value)
+        if !value.isFinite { return value.isNaN ? "NaN" : value < 0 ? "-Inf" : "+Inf" }
+        return value == value.rounded() && abs(value) < 1e15 ? String(Int64(value)) : String(value)
     }
 }
 
