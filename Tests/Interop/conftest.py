@@ -187,6 +187,13 @@ def sound(media):
     return media("sound.flv", "-f", "lavfi", "-i", "sine=frequency=440:sample_rate=44100:duration=20", "-c:a", "aac", "-b:a", "64k")
 
 
+@pytest.fixture(scope="session")
+def big_clip(media):
+    """Eight seconds of 1280x720 with sound, for the whole ladder."""
+    return media("big.flv", "-f", "lavfi", "-i", "testsrc2=size=1280x720:rate=30:duration=8",
+                 "-f", "lavfi", "-i", "sine=frequency=440:sample_rate=44100:duration=8", *H264, *AAC)
+
+
 @pytest.fixture
 def livekit(tmp_path):
     """A stand-in for livekit-server with its own Redis."""
@@ -194,3 +201,24 @@ def livekit(tmp_path):
     double = LiveKitDouble(tmp_path).start()
     yield double
     double.stop()
+
+
+@pytest.fixture
+def start_daemon(livekit, tmp_path):
+    from daemon import Daemon
+    daemons = []
+
+    def run(**configuration):
+        folder = tmp_path / f"daemon-{len(daemons)}"
+        folder.mkdir()
+        daemons.append(Daemon(folder, livekit, **configuration))
+        return daemons[-1]
+
+    yield run
+    for daemon in daemons:
+        daemon.stop()
+
+
+@pytest.fixture
+def daemon(start_daemon):
+    return start_daemon()

@@ -176,7 +176,7 @@ class Path:
         self.tasks = set()
         self.connected = asyncio.Event()
         self.restarts = -1
-        self.blocked = False
+        self.blocked = None
 
     async def open(self, ufrag, pwd):
         self.newest = aioice.Connection(ice_controlling=False, use_ipv6=False)
@@ -195,7 +195,7 @@ class Path:
                 await old.close()
             while True:
                 data = await connection.recv()
-                if not self.blocked:
+                if connection is not self.blocked:
                     self.arrived.put_nowait(data)
         except ConnectionError:
             if connection is self.current:
@@ -208,7 +208,7 @@ class Path:
         return data
 
     async def _send(self, data):
-        if self.current and not self.blocked:
+        if self.current and self.current is not self.blocked:
             await self.current.send(data)
 
     async def close(self):

@@ -189,7 +189,8 @@ class Signalling:
         self.participants.append(participant)
         described = models.Room(sid="" if self.late_room_sid else here.sid, name=here.name, empty_timeout=60, departure_timeout=20)
         await participant.tell(join=rtc.JoinResponse(
-            room=described, participant=participant.describe(), server_version="1.13.5", subscriber_primary=bool(claims["video"].get("canSubscribe", True)),
+            room=described, participant=participant.describe(), server_version="1.13.5",
+            subscriber_primary=bool(claims["video"].get("canSubscribe", True)),
             ping_timeout=15, ping_interval=5, server_info=models.ServerInfo(version="1.13.5", protocol=17, node_id="ND_double"),
             enabled_publish_codecs=[models.Codec(mime=mime) for mime in ("video/VP8", "video/H264", "audio/opus", "audio/red")], fast_publish=True))
         await self._refresh(participant)
