@@ -4,7 +4,7 @@ import time
 import pytest
 from livekit.protocol import ingress, models
 
-from conftest import FFMPEG_NEW, FFMPEG_OLD, until
+from conftest import AAC, FFMPEG_NEW, FFMPEG_OLD, H264, until
 from daemon import looped
 
 LADDERS = {
@@ -95,6 +95,25 @@ def test_clocks(livekit, daemon, encode, big_clip):
     for stream in streams[:2]:
         for frame in stream.frames[-30:-10]:
             assert min(abs(stream.captured(frame.timestamp) - at) for at in top) < 0.003, "a picture has different times in two layers"
+
+
+def onsets(stream, threshold):
+    """When, by the sender's clock, the level rises above the threshold after a pause."""
+    known = [frame for frame in stream.frames if frame.level is not None]
+    return [stream.captured(b.timestamp) for a, b in zip(known, known[1:]) if a.level < threshold <= b.level]
+
+
+def test_lips_and_voice(livekit, daemon, encode, media):
+    """A flash and a beep at the same moment of the source have the same time by the sender reports."""
+    blink = media("blink.flv", "-f", "lavfi", "-i", "color=black:size=640x360:rate=30:duration=8,drawbox=color=white:t=fill:enable='lt(mod(t,1),0.2)'",
+                  "-f", "lavfi", "-i", "aevalsrc=0.5*sin(2*PI*880*t)*lt(mod(t\\,1)\\,0.2):sample_rate=48000:duration=8", *H264, *AAC)
+    encode(*looped(blink, daemon.url(livekit.create())))
+    participant = until(lambda: livekit.participant())
+    until(lambda: participant.stream("q") and participant.audio)
+    flashes, beeps = [until(lambda: len(found := onsets(stream, threshold)) >= 5 and stream.reports and found)
+                      for stream, threshold in ((participant.stream("q"), 120), (participant.audio, -25))]
+    # A frame's duration, and what the sound codecs smear.
+    assert all(min(abs(flash - beep) for beep in beeps) < 0.08 for flash in flashes[1:4]), (flashes, beeps)
 
 
 def test_sound(livekit, daemon, encode, big_clip):

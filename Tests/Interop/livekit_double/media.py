@@ -11,6 +11,7 @@ import time
 import aioice
 import aioice.ice
 import av
+import numpy
 from aiortc import clock
 from aiortc.codecs.h264 import h264_depayload
 from aiortc.codecs.vpx import vp8_depayload
@@ -37,6 +38,8 @@ class Frame:
     timestamp: int
     key: bool
     size: tuple = None
+    # Mean brightness 0…255, or loudness in dB.
+    level: float = None
 
 
 class Stream:
@@ -144,9 +147,9 @@ class Stream:
                 if self.kind == "audio":
                     self.samples += picture.samples
                     power = float((picture.to_ndarray().astype("float64") ** 2).mean())
-                    self.loudness = 10 * math.log10(max(power, 1e-13))
+                    self.loudness = frame.level = 10 * math.log10(max(power, 1e-13))
                 else:
-                    frame.size = (picture.width, picture.height)
+                    frame.size, frame.level = (picture.width, picture.height), float(numpy.frombuffer(picture.planes[0], "uint8")[::97].mean())
                     if not self.sizes or self.sizes[-1] != frame.size:
                         self.sizes.append(frame.size)
         except av.FFmpegError as error:

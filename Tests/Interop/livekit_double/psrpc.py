@@ -120,9 +120,10 @@ class Bus:
                 continue
 
     async def close(self):
-        for task in [self.listening, *self.tasks]:
-            if task:
-                task.cancel()
+        tasks = [task for task in (self.listening, *self.tasks) if task]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
         await self.redis.aclose()
 
 

@@ -44,7 +44,7 @@ class Participant:
         self.identity = claims["sub"]
         self.attributes = dict(claims.get("attributes", {}))
         self.joined_at = time.time()
-        self.state = models.ParticipantInfo.JOINED
+        self.state = models.ParticipantInfo.JOINING
         self.tracks, self.requests, self.resumes, self.pings = [], [], 0, 0
         self.socket = self.left = self.receiver = None
         self.loop = asyncio.get_running_loop()
