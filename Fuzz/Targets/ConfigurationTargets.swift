@@ -1,4 +1,4 @@
-import Configuration
+import ServiceConfiguration
 
 /// What the daemon accepts as a configuration, it prints so that it reads back as the same.
 package let configurationTargets: [FuzzTarget] = [

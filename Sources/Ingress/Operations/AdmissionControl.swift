@@ -1,5 +1,5 @@
 package import Bytes
-package import Configuration
+package import ServiceConfiguration
 import Synchronization
 
 /// Why a session is not taken.

@@ -1,5 +1,5 @@
 package import Bytes
-package import Configuration
+package import ServiceConfiguration
 
 /// Decides by idle processor time whether another session fits; reads no clock and no file.
 ///

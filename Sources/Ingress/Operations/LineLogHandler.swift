@@ -1,4 +1,4 @@
-import Configuration
+import ServiceConfiguration
 import Glibc
 package import Logging
 import Runtime

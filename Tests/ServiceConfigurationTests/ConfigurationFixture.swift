@@ -1,4 +1,4 @@
-import Configuration
+import ServiceConfiguration
 
 /// The least that a configuration needs, to which a test adds its lines.
 enum ConfigurationFixture {

@@ -1,4 +1,4 @@
-import Configuration
+import ServiceConfiguration
 import Testing
 
 @Suite struct ConfigurationDiagnosticTests {

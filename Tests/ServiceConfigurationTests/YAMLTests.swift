@@ -1,5 +1,5 @@
 import Bytes
-import Configuration
+import ServiceConfiguration
 import Testing
 
 @Suite struct YAMLDocumentTests {
