@@ -139,7 +139,7 @@ class Signalling:
         try:
             claims = jwt.decode(token, self.secret, algorithms=["HS256"], issuer=self.key, leeway=60, options={"require": ["exp"]})
         except jwt.InvalidTokenError as error:
-            raise Refused(401, f"invalid token: {error}") from None
+            raise Refused(401, f"invalid authorization token: {error}") from None
         grants = claims.get("video", {})
         if not grants.get("roomJoin"):
             raise Refused(401, "permissions denied")
