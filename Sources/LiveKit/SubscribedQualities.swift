@@ -24,8 +24,8 @@ package struct SubscribedQualities: Hashable, Sendable {
             ($0.codec.split(separator: "/" as Character).last ?? "").lowercased() == name
         }
         self = .none
-        for entry in matching.isEmpty ? entries : matching { entry.qualities.forEach { add($0) } }
-        if entries.isEmpty { update.subscribedQualities.forEach { add($0) } }
+        let lists = (matching.isEmpty ? entries : matching).map(\.qualities)
+        for entry in entries.isEmpty ? update.subscribedQualities : lists.flatMap(\.self) { add(entry) }
     }
 
     private mutating func add(_ entry: Livekit_SubscribedQuality) {

@@ -54,6 +54,7 @@ package final class IngestSession {
     private var audio: AudioTranscoder?
     private var activeLayers: Set<LayerQuality> = []
     private var isAudioActive = false
+    private var bitrates: [LayerQuality: Int] = [:]
     private var firstFrameAt: Monotonic?
 
     /// - Parameter onEnd: tells the source that the session is over; called once, unless the source ended it itself.
@@ -79,6 +80,7 @@ package final class IngestSession {
         statistics.noteVideo(configuration)
         guard state == .live else { return }
         videoTranscoder()?.configure(configuration)
+        publisher?.session(self, configured: .video, at: MediaLoop.now)
     }
 
     package func configure(_ configuration: AudioConfiguration) {
@@ -86,6 +88,7 @@ package final class IngestSession {
         statistics.noteAudio(configuration)
         guard state == .live else { return }
         audioTranscoder()?.configure(configuration)
+        publisher?.session(self, configured: .audio, at: MediaLoop.now)
     }
 
     /// Takes a frame with the source's own times. `now`: when its last byte came in.
@@ -118,8 +121,8 @@ package final class IngestSession {
     package func goLive() {
         guard state == .waiting else { return }
         state = .live
-        if let videoConfiguration { videoTranscoder()?.configure(videoConfiguration) }
-        if let audioConfiguration { audioTranscoder()?.configure(audioConfiguration) }
+        if let videoConfiguration { configure(videoConfiguration) }
+        if let audioConfiguration { configure(audioConfiguration) }
     }
 
     /// What is watched; nothing else is encoded.
@@ -134,7 +137,17 @@ package final class IngestSession {
         }
     }
 
-    package func requestKeyFrame() { video?.requestKeyFrame() }
+    /// Failures of the transcoders since the last call.
+    package func drainFailures() -> (count: Int, last: TranscodeError)? { statistics.drainFailures() }
+
+    /// Asks for a key frame: of one layer, or of all active ones in the same picture.
+    package func requestKeyFrame(_ quality: LayerQuality? = nil) { video?.requestKeyFrame(quality) }
+
+    /// What the layers' encoders are to make, bits a second; those not named make what the ladder says.
+    package func setBitrates(_ bitrates: [LayerQuality: Int]) {
+        self.bitrates = bitrates
+        video?.setBitrates(bitrates)
+    }
 
     /// Ends the session from this side and tells the source why.
     package func end(_ reason: SessionEnd) {
@@ -166,6 +179,7 @@ package final class IngestSession {
                     spec: settings.ladder, slabPool: slabPool, maxThreads: settings.maxThreads
                 ) { [weak self] output in self?.take(output) }
                 video?.setActiveLayers(activeLayers)
+                video?.setBitrates(bitrates)
             } catch {
                 end(.failed("no thread for the video could be started (\(error))"))
             }

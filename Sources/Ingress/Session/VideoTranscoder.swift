@@ -80,8 +80,16 @@ package final class VideoTranscoder {
         control.activeLayers.store(layers.reduce(0) { $0 | 1 << $1.rawValue }, ordering: .releasing)
     }
 
-    /// The next picture starts a group in all active layers.
-    package func requestKeyFrame() { control.isKeyWanted.store(true, ordering: .releasing) }
+    /// The next picture starts a group: in one layer, or with nil in all active ones.
+    package func requestKeyFrame(_ quality: LayerQuality? = nil) {
+        let mask = quality.map { 1 << $0.rawValue } ?? VideoControl.allLayers
+        control.wantedKeys.bitwiseOr(mask, ordering: .releasing)
+    }
+
+    /// What the layers' encoders are to make, bits a second; those not named make what the ladder says.
+    package func setBitrates(_ bitrates: [LayerQuality: Int]) {
+        for quality in LayerQuality.allCases { control.setBitrate(bitrates[quality] ?? 0, quality) }
+    }
 
     /// Ends the thread after what it is at. Nothing is delivered any more.
     package func close() {
@@ -94,7 +102,33 @@ package final class VideoTranscoder {
 private final class VideoControl: Sendable {
     /// One bit per `LayerQuality`.
     let activeLayers = Atomic<UInt8>(0)
-    let isKeyWanted = Atomic<Bool>(false)
+    /// Likewise: those that are to start with a key frame.
+    let wantedKeys = Atomic<UInt8>(0)
+    /// Raised after each change of the rates.
+    let bitrateChanges = Atomic<Int>(0)
+    private let lowBitrate = Atomic<Int>(0)
+    private let mediumBitrate = Atomic<Int>(0)
+    private let highBitrate = Atomic<Int>(0)
+
+    static let allLayers: UInt8 = LayerQuality.allCases.reduce(0) { $0 | 1 << $1.rawValue }
+
+    /// 0: what the ladder says.
+    func setBitrate(_ bitrate: Int, _ quality: LayerQuality) {
+        switch quality {
+        case .low: lowBitrate.store(bitrate, ordering: .relaxed)
+        case .medium: mediumBitrate.store(bitrate, ordering: .relaxed)
+        case .high: highBitrate.store(bitrate, ordering: .relaxed)
+        }
+        bitrateChanges.add(1, ordering: .releasing)
+    }
+
+    func bitrate(_ quality: LayerQuality) -> Int {
+        switch quality {
+        case .low: lowBitrate.load(ordering: .relaxed)
+        case .medium: mediumBitrate.load(ordering: .relaxed)
+        case .high: highBitrate.load(ordering: .relaxed)
+        }
+    }
 }
 
 /// The thread's side.
@@ -109,6 +143,8 @@ private final class VideoRunner {
     private let control: VideoControl
 
     private var activeMask: UInt8 = 0
+    private var ladder: [LadderPlan.Rung] = []
+    private var bitrateChanges = 0
     private var arrivals = ArrivalTable()
     /// A slowly moving mean of what one frame costs from decoding to its last layer.
     private var frameCost = Interval.milliseconds(10)
@@ -160,7 +196,11 @@ private final class VideoRunner {
         }
         try pipeline.process(frame, skipEncoding: skips) { output in
             switch output {
-            case .ladder(let rungs): outputs.push(.ladder(rungs))
+            case .ladder(let rungs):
+                ladder = rungs
+                outputs.push(.ladder(rungs))
+                // Rates that were set before hold for the new encoders too, from the next picture on.
+                bitrateChanges = -1
             case .frame(let quality, let coded):
                 outputs.push(.frame(quality, coded, arrivedAt: arrivals.arrival(of: coded.pts) ?? arrivedAt))
             }
@@ -180,7 +220,31 @@ private final class VideoRunner {
             activeMask = mask
             pipeline.activeLayers = Set(LayerQuality.allCases.filter { mask >> $0.rawValue & 1 == 1 })
         }
-        if control.isKeyWanted.exchange(false, ordering: .acquiringAndReleasing) { pipeline.requestKeyFrame() }
+        let keys = control.wantedKeys.exchange(0, ordering: .acquiringAndReleasing)
+        if keys & VideoControl.allLayers == VideoControl.allLayers {
+            pipeline.requestKeyFrame()
+        } else {
+            for quality in LayerQuality.allCases where keys >> quality.rawValue & 1 == 1 {
+                pipeline.requestKeyFrame(quality)
+            }
+        }
+        let changes = control.bitrateChanges.load(ordering: .acquiring)
+        if changes != bitrateChanges {
+            bitrateChanges = changes
+            applyBitrates()
+        }
+    }
+
+    /// After a change of the rates, and of the ladder, which begins with its own.
+    private func applyBitrates() {
+        for rung in ladder {
+            let wanted = control.bitrate(rung.quality)
+            do throws(TranscodeError) {
+                try pipeline.setBitrate(rung.quality, wanted == 0 ? rung.bitrate : min(wanted, rung.bitrate))
+            } catch {
+                outputs.push(.failed(error))
+            }
+        }
     }
 }
 
