@@ -1,11 +1,11 @@
-import Bytes
-import Media
+package import Bytes
+package import Media
 
 /// Decides which frames a child that is behind still gets: none while too much waits, then sound at once and pictures from the
 /// next key frame on. Never more waits than the bound and one frame.
-struct FrameBacklog: ~Copyable {
+package struct FrameBacklog: ~Copyable {
     /// Frames whose bytes may wait at the same time; a session has about 110 a second.
-    static let capacity = 1_024
+    package static let capacity = 1_024
 
     private struct Mark {
         /// Bytes ever written to the connection up to the frame's end.
@@ -17,15 +17,17 @@ struct FrameBacklog: ~Copyable {
     private let maxAge: Interval
     private var waiting = RingDeque<Mark>(capacity: capacity)
     private var awaitsKeyFrame = false
-    private(set) var dropped: UInt64 = 0
+    /// Frames that were not written.
+    package private(set) var dropped: UInt64 = 0
 
-    init(maxBytes: Int, maxAge: Interval) {
+    /// What may wait: bytes, and how long the oldest frame.
+    package init(maxBytes: Int, maxAge: Interval) {
         self.maxBytes = maxBytes
         self.maxAge = maxAge
     }
 
     /// Whether the frame is to be written. `sent`: bytes that ever left; `queued`: bytes that wait.
-    mutating func admits(_ kind: MediaKind, isKey: Bool, sent: UInt64, queued: Int, at now: Monotonic) -> Bool {
+    package mutating func admits(_ kind: MediaKind, isKey: Bool, sent: UInt64, queued: Int, at now: Monotonic) -> Bool {
         while let first = waiting.first, first.end <= sent { _ = waiting.popFirst() }
         let isBehind = queued > maxBytes || waiting.isFull || age(at: now) > maxAge
         let isAdmitted: Bool
@@ -40,14 +42,14 @@ struct FrameBacklog: ~Copyable {
     }
 
     /// An admitted frame was written; `end` as in `sent`.
-    mutating func wrote(upTo end: UInt64, at now: Monotonic) { waiting.append(Mark(end: end, writtenAt: now)) }
+    package mutating func wrote(upTo end: UInt64, at now: Monotonic) { waiting.append(Mark(end: end, writtenAt: now)) }
 
     /// A frame was lost for another reason; a picture that builds on it is no use.
-    mutating func lost(_ kind: MediaKind) {
+    package mutating func lost(_ kind: MediaKind) {
         dropped &+= 1
         if kind == .video { awaitsKeyFrame = true }
     }
 
     /// How long the oldest frame has waited, as of the last `admits`.
-    func age(at now: Monotonic) -> Interval { waiting.first.map { now - $0.writtenAt } ?? .zero }
+    package func age(at now: Monotonic) -> Interval { waiting.first.map { now - $0.writtenAt } ?? .zero }
 }

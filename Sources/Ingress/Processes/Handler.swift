@@ -40,6 +40,11 @@ package final class Handler {
         package var sentFrames: UInt64 = 0
         /// Frames that the child was too slow for.
         package var droppedFrames: UInt64 = 0
+
+        package init(sentFrames: UInt64 = 0, droppedFrames: UInt64 = 0) {
+            self.sentFrames = sentFrames
+            self.droppedFrames = droppedFrames
+        }
     }
 
     package nonisolated let pid: Int32
@@ -75,6 +80,9 @@ package final class Handler {
         wait(for: .start, until: now + settings.startTimeout)
     }
 
+    /// Bytes that wait for the child to read.
+    package var queuedBytes: Int { link?.stream.queuedBytes ?? 0 }
+
     // MARK: - Session side
 
     /// Opens the session.
@@ -86,12 +94,14 @@ package final class Handler {
     package func sourceEnded(_ end: RelaySourceEnd) { send(.sourceEnded(end)) }
     package func setLogLevel(_ level: UInt8) { send(.setLogLevel(level)) }
 
-    /// Relays a frame, or drops it when the child is too far behind. `now`: when its last byte came in.
-    package func receive(_ frame: EncodedFrame, at now: Monotonic) {
+    /// Relays a frame, or drops it when the child is too far behind. `arrivedAt`: when its last byte came in.
+    package func receive(_ frame: EncodedFrame, at arrivedAt: Monotonic) {
         guard phase == .taken, let link else { return }
+        // Frames may have waited for the child; what counts is how long they wait for it to read.
+        let now = MediaLoop.now
         let isAdmitted = backlog.admits(
             frame.kind, isKey: frame.isKey, sent: link.stream.sentBytes, queued: link.stream.queuedBytes, at: now)
-        if isAdmitted, (try? link.write(.frame(frame, arrivedAt: now))) == true {
+        if isAdmitted, (try? link.write(.frame(frame, arrivedAt: arrivedAt))) == true {
             statistics.sentFrames &+= 1
             backlog.wrote(upTo: link.writtenBytes, at: now)
             return
@@ -199,6 +209,10 @@ package final class Handler {
     /// Kills the child; what it did wrong. The end follows with that of the process, in a later turn.
     func fail(_ reason: String, at now: Monotonic) {
         guard end == nil, killReason == nil else { return }
+        guard !hasExited else {
+            // It was faster; in a turn of its own, as all ends come.
+            return wait(for: .connectionEnd, until: now)
+        }
         killReason = reason
         wait(for: .kill, until: now + settings.endTimeout)
         process.kill()

@@ -88,6 +88,9 @@ package final class HandlerClient {
     /// The session is over. The main process answers by closing the connection, which ends this process.
     package func end(_ end: RelaySessionEnd) { send(.ended(end)) }
 
+    /// Closes the connection without a word, as the end of the process does.
+    package func close() { stream.take()?.close() }
+
     /// Reports are small; one that is too large is a fault of this program.
     private func send(_ report: RelayReport) {
         guard let stream else { return }
@@ -123,8 +126,10 @@ extension HandlerClient: TCPStreamHandler {
 
     package func stream(_ stream: TCPStream, failed error: RuntimeError, at now: Monotonic) {
         // A main process that ends with unread reports resets the connection: an end as any other.
-        if case .system(_, .connectionReset) = error { return lose(ExitCode.closed) }
-        lose(ExitCode.failed)
+        switch error {
+        case .system(_, .connectionReset), .system(_, .brokenPipe): lose(ExitCode.closed)
+        default: lose(ExitCode.failed)
+        }
     }
 }
 

@@ -52,14 +52,17 @@ package final class HandlerPool {
     /// Children that run, the spare and those that start included.
     package var childCount: Int { handlers.count }
     package var hasSpare: Bool { spare != nil }
+    /// Sessions that wait for a child.
+    package var waitingCount: Int { waiting.count }
     /// Children die at their start: a new session would most likely not find one.
-    package var isFailing: Bool { backoff.hasRested }
+    package var isFailing: Bool { backoff.hasRested && spare == nil }
 
     /// A child for a session: the spare at once, or a new one as soon as it is ready.
     package func take() async throws(HandlerError) -> Handler {
         guard listener != nil, !isStopping else { throw .closed }
         let now = MediaLoop.now
         if let handler = spare.take() {
+            startsSucceed()
             handler.taken()
             balance(at: now)
             return handler
@@ -97,6 +100,11 @@ package final class HandlerPool {
         await withCheckedContinuation { stopWaiting.append($0) }
     }
 
+    /// Kills all children now, sessions and all.
+    package func killAll() {
+        for handler in Array(handlers.values) { handler.kill() }
+    }
+
     // MARK: - Starting children
 
     /// Starts as many children as are waited for, and the spare.
@@ -105,10 +113,22 @@ package final class HandlerPool {
         while !backoff.isResting(at: now) {
             let starting = handlers.values.count { $0.phase == .starting || $0.phase == .greeted }
             let wanted = waiting.count + (settings.keepsSpare && spare == nil ? 1 : 0)
-            guard starting < min(wanted, backoff.maxStarting) else { return }
+            guard starting < min(wanted, backoff.maxStarting) else { break }
             startChild(at: now)
         }
-        timer.schedule(at: backoff.restsUntil, calling: self)
+        timer.schedule(at: nextLook(at: now), calling: self)
+    }
+
+    private func nextLook(at now: Monotonic) -> Monotonic? {
+        if backoff.isResting(at: now) { return backoff.restsUntil }
+        guard let spare, backoff.hasDeaths else { return nil }
+        return spare.readyAt + settings.quickDeath
+    }
+
+    /// A child has shown that children can live.
+    private func startsSucceed() {
+        if backoff.hasRested { log.notice("processes for sessions can be started again") }
+        backoff.succeeded()
     }
 
     private func startChild(at now: Monotonic) {
@@ -153,10 +173,9 @@ package final class HandlerPool {
     }
 
     func handlerIsReady(_ handler: Handler, at now: Monotonic) {
-        if backoff.hasRested { log.notice("processes for sessions can be started again") }
-        backoff.succeeded()
         if let logLevel { handler.setLogLevel(logLevel) }
         if !waiting.isEmpty {
+            startsSucceed()
             handler.taken()
             waiting.removeFirst().resume(returning: .success(handler))
         } else if spare == nil, settings.keepsSpare {
@@ -175,7 +194,9 @@ package final class HandlerPool {
         switch phase {
         case .starting, .greeted: startFailed("\(end)", at: now)
         case .idle where now - handler.readyAt < settings.quickDeath: startFailed("\(end)", at: now)
-        case .idle: log.warning("the spare process has ended: \(end)")
+        case .idle:
+            startsSucceed()
+            log.warning("the spare process has ended: \(end)")
         case .taken, .ended: break
         }
         balance(at: now)
@@ -210,5 +231,8 @@ extension HandlerPool: TCPListenerHandler, Runtime.TimerHandler {
         log.error("sessions' processes cannot connect for now: the process is out of file descriptors (\(errno))")
     }
 
-    package func timerFired(_ timer: LoopTimer, at now: Monotonic) { balance(at: now) }
+    package func timerFired(_ timer: LoopTimer, at now: Monotonic) {
+        if let spare, now - spare.readyAt >= settings.quickDeath { startsSucceed() }
+        balance(at: now)
+    }
 }
