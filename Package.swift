@@ -14,8 +14,10 @@ let settings: [SwiftSetting] = [
 /// Protocol modules hold no unsafe code; only Bytes may, and marks it.
 let strict = settings + [.strictMemorySafety()]
 
-func module(_ name: String, _ dependencies: [Target.Dependency] = [], strict isStrict: Bool = false) -> Target {
-    .target(name: name, dependencies: dependencies, swiftSettings: isStrict ? strict : settings)
+func module(
+    _ name: String, _ dependencies: [Target.Dependency] = [], excluding: [String] = [], strict isStrict: Bool = false
+) -> Target {
+    .target(name: name, dependencies: dependencies, exclude: excluding, swiftSettings: isStrict ? strict : settings)
 }
 
 func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
@@ -29,10 +31,15 @@ let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: 
 let httpTypes = Target.Dependency.product(name: "HTTPTypes", package: "swift-http-types")
 let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
 let coreMetrics = Target.Dependency.product(name: "CoreMetrics", package: "swift-metrics")
+let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
+let nioHTTP1 = Target.Dependency.product(name: "NIOHTTP1", package: "swift-nio")
+let nioWebSocket = Target.Dependency.product(name: "NIOWebSocket", package: "swift-nio")
+let swiftProtobuf = Target.Dependency.product(name: "SwiftProtobuf", package: "swift-protobuf")
 let nioCore = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
 
 let package = Package(
     name: "ingress",
+    products: [.executable(name: "ingress", targets: ["IngressDaemon"])],
     dependencies: [
         .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.0"),
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.0"),
@@ -40,6 +47,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
         .package(url: "https://github.com/apple/swift-metrics", from: "2.13.0"),
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
+        .package(url: "https://github.com/apple/swift-protobuf", from: "1.39.0"),
     ],
     targets: [
         // Floor 0: C libraries.
@@ -50,6 +58,8 @@ let package = Package(
         system("CSRTP"),
         system("COpenSSL"),
         system("CLinux"),
+        system("CHiredis"),
+        system("CYAML"),
         // Floor 1: bytes and media units.
         module("Bytes", strict: true),
         module("Media", ["Bytes"], strict: true),
@@ -62,17 +72,35 @@ let package = Package(
         module("DTLS", ["Bytes", "COpenSSL", "CSRTP"]),
         module("Transcode", ["Bytes", "Media", "CFFmpeg", "CX264", "CVPX", "COpus"]),
         module("Runtime", ["Bytes", "CLinux"]),
+        module("Relay", ["Bytes", "Media"], strict: true),
+        module("LiveKitProtocol", ["Bytes", swiftProtobuf], excluding: ["Protos"]),
+        module("ServiceConfiguration", ["Bytes", "CYAML"]),
         // Floors 3 and 4: one peer connection, and HTTP resources as values.
         module("WebRTC", ["Bytes", "Media", "SDP", "RTP", "ICE", "DTLS"], strict: true),
         module("WHIP", ["Bytes", "SDP", "WebRTC"], strict: true),
-        // Floor 5: where they are joined.
+        // Floors 4 and 5: Redis, the RPC over it, and LiveKit's signalling.
+        module("Redis", ["Bytes", "Runtime", "DTLS", "CHiredis"]),
+        module(
+            "PSRPC", ["Bytes", "Runtime", "DTLS", "Redis", "LiveKitProtocol", swiftProtobuf], excluding: ["Protos"]),
+        module(
+            "LiveKit",
+            [
+                "Bytes", "Media", "SDP", "DTLS", "Runtime", "LiveKitProtocol", swiftProtobuf, nioCore, nioPosix,
+                nioHTTP1, nioWebSocket,
+            ]),
+        // Floor 6: where they are joined.
         module(
             "Ingress",
             [
                 "Bytes", "Media", "RTMP", "FLV", "SDP", "RTP", "ICE", "DTLS", "Transcode", "Runtime", "WebRTC", "WHIP",
-                hummingbird, httpTypes, logging, coreMetrics, nioCore,
-            ]),
-        // Floor 6: programs.
+                "Relay", "LiveKitProtocol", "ServiceConfiguration", "Redis", "PSRPC", "LiveKit", hummingbird, httpTypes,
+                logging, coreMetrics, nioCore, swiftProtobuf,
+            ], excluding: ["Protos"]),
+        // Floor 7: programs.
+        .executableTarget(
+            name: "IngressDaemon",
+            dependencies: ["Bytes", "Runtime", "ServiceConfiguration", "Ingress", argumentParser, logging],
+            swiftSettings: settings),
         .executableTarget(
             name: "ingress-test-server",
             dependencies: ["Bytes", "DTLS", "Runtime", "Transcode", "Ingress", argumentParser, logging, nioCore],
@@ -107,14 +135,31 @@ let package = Package(
         tests("Runtime", ["Bytes", "Runtime"]),
         tests("WebRTC", ["Bytes", "Media", "SDP", "RTP", "ICE", "DTLS", "WebRTC"]),
         tests("WHIP", ["Bytes", "SDP", "WebRTC", "WHIP"]),
-        tests("Ingress", ["Bytes", "Media", "Transcode", "Ingress", coreMetrics]),
+        tests("Relay", ["Bytes", "Media", "Relay"]),
+        tests("LiveKitProtocol", ["Bytes", "LiveKitProtocol", swiftProtobuf]),
+        tests("ServiceConfiguration", ["Bytes", "ServiceConfiguration"]),
+        tests("Redis", ["Bytes", "Runtime", "DTLS", "Redis"]),
+        tests("PSRPC", ["Bytes", "Runtime", "DTLS", "Redis", "PSRPC", "LiveKitProtocol", swiftProtobuf]),
+        tests(
+            "LiveKit",
+            [
+                "Bytes", "Media", "SDP", "DTLS", "Runtime", "LiveKit", "LiveKitProtocol", swiftProtobuf, nioCore,
+                nioPosix, nioHTTP1, nioWebSocket,
+            ]),
+        tests("Operations", ["Bytes", "Runtime", "ServiceConfiguration", "Ingress", coreMetrics, logging]),
+        tests(
+            "Ingress",
+            [
+                "Bytes", "Media", "Runtime", "Transcode", "LiveKitProtocol", "PSRPC", "Ingress", coreMetrics, logging,
+            ]),
         tests("FuzzReplay", ["FuzzTargets"]),
 
         // Fuzzing.
         .target(
             name: "FuzzTargets",
             dependencies: [
-                "Bytes", "Media", "RTMP", "FLV", "SDP", "RTP", "ICE", "DTLS", "Transcode", "WebRTC", "WHIP",
+                "Bytes", "Media", "RTMP", "FLV", "SDP", "RTP", "ICE", "DTLS", "Transcode", "WebRTC", "WHIP", "Relay",
+                "ServiceConfiguration", "Redis", "PSRPC", "LiveKit",
             ], path: "Fuzz/Targets", swiftSettings: settings),
         .executableTarget(
             name: "ingress-fuzz", dependencies: ["FuzzTargets", argumentParser], path: "Fuzz/Replay",

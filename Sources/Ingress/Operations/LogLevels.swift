@@ -41,6 +41,14 @@ package final class LogLevels: Sendable {
         }
     }
 
+    /// One level for all loggers, as the main process tells its children: its place among `ConfiguredLogLevel`.
+    package func setAll(_ place: UInt8) {
+        let levels = ConfiguredLogLevel.allCases
+        var configuration = LoggingConfiguration()
+        configuration.level = levels[min(Int(place), levels.count - 1)]
+        update(configuration)
+    }
+
     package func cell(for label: String) -> Cell {
         state.withLock { state in
             if let cell = state.cells[label] { return cell }

@@ -145,6 +145,7 @@ package final class IngestSession {
 
     /// What the layers' encoders are to make, bits a second; those not named make what the ladder says.
     package func setBitrates(_ bitrates: [LayerQuality: Int]) {
+        guard bitrates != self.bitrates else { return }
         self.bitrates = bitrates
         video?.setBitrates(bitrates)
     }

@@ -144,6 +144,8 @@ private final class VideoRunner {
 
     private var activeMask: UInt8 = 0
     private var ladder: [LadderPlan.Rung] = []
+    /// What the encoders make now.
+    private var bitrates: [LayerQuality: Int] = [:]
     private var bitrateChanges = 0
     private var arrivals = ArrivalTable()
     /// A slowly moving mean of what one frame costs from decoding to its last layer.
@@ -198,6 +200,7 @@ private final class VideoRunner {
             switch output {
             case .ladder(let rungs):
                 ladder = rungs
+                bitrates = Dictionary(uniqueKeysWithValues: rungs.map { ($0.quality, $0.bitrate) })
                 outputs.push(.ladder(rungs))
                 // Rates that were set before hold for the new encoders too, from the next picture on.
                 bitrateChanges = -1
@@ -238,9 +241,12 @@ private final class VideoRunner {
     /// After a change of the rates, and of the ladder, which begins with its own.
     private func applyBitrates() {
         for rung in ladder {
-            let wanted = control.bitrate(rung.quality)
+            let limit = control.bitrate(rung.quality)
+            let bitrate = limit == 0 ? rung.bitrate : min(limit, rung.bitrate)
+            guard bitrates[rung.quality] != bitrate else { continue }
+            bitrates[rung.quality] = bitrate
             do throws(TranscodeError) {
-                try pipeline.setBitrate(rung.quality, wanted == 0 ? rung.bitrate : min(wanted, rung.bitrate))
+                try pipeline.setBitrate(rung.quality, bitrate)
             } catch {
                 outputs.push(.failed(error))
             }

@@ -1,0 +1,34 @@
+package import DTLS
+package import Redis
+package import Runtime
+
+/// Why the service does not start, each with a sentence that says what to do.
+package enum StartupError: Error, Equatable, Sendable {
+    case capacity(String)
+    case redis(RedisError)
+    case rpc(String)
+    /// The key of the port, and why it could not be taken.
+    case port(key: String, number: Int, RuntimeError)
+    case httpPort(key: String, number: Int, reason: String)
+    case certificate(DTLSError)
+    case certificateMissing
+    case system(RuntimeError)
+
+    package static func sentence(for error: any Error) -> String { "\(error)" }
+}
+
+extension StartupError: CustomStringConvertible {
+    package var description: String {
+        switch self {
+        case .capacity(let text): text
+        case .redis(let error): "\(error)"
+        case .rpc(let text): "the channels of the RPC could not be subscribed: \(text)"
+        case .port(let key, _, let error): "\(key): \(error); stop what uses it, or set another \(key)"
+        case .httpPort(let key, let number, let reason):
+            "\(key): port \(number) cannot be served (\(reason)); stop what uses it, or set another \(key)"
+        case .certificate(let error): "rtmps_port: \(error) Check tls_cert and tls_key."
+        case .certificateMissing: "rtmps_port is set, but tls_cert or tls_key is not: give both, or set rtmps_port to 0"
+        case .system(let error): "\(error)"
+        }
+    }
+}

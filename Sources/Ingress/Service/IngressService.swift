@@ -1,0 +1,349 @@
+package import Bytes
+import DTLS
+import struct Foundation.Data
+import LiveKit
+package import LiveKitProtocol
+package import Logging
+import PSRPC
+package import Runtime
+import SwiftProtobuf
+
+/// All sessions of the process: decides on publishers, starts sessions, and ends them when the server or the operator says so.
+@MediaLoop
+package final class IngressService {
+    package struct Settings: Sendable {
+        package var wsURL: String
+        package var apiKey: String
+        package var apiSecret: String
+        /// How long a broken encoder connection may take to come back.
+        package var grace: Interval
+        /// Threads that one codec may use.
+        package var maxThreads: Int
+
+        package init(wsURL: String, apiKey: String, apiSecret: String, grace: Interval, maxThreads: Int) {
+            self.wsURL = wsURL
+            self.apiKey = apiKey
+            self.apiSecret = apiSecret
+            self.grace = grace
+            self.maxThreads = maxThreads
+        }
+    }
+
+    /// What the service tells the rest of the process.
+    package struct Observers {
+        /// Throws when there is no room for another session; holds the room when there is.
+        package var admit: @MediaLoop (Livekit_IngressInput) throws(IngressError) -> Void
+        package var published: @MediaLoop (Livekit_IngressInput, PublishStatus) -> Void
+        /// Sessions of a kind were begun (1) or are over (-1).
+        package var sessions: @MediaLoop (Livekit_IngressInfo, Int) -> Void
+        package var figures: @MediaLoop (IngressSession, Ingress_SessionFigures) -> Void
+        /// A session is over; its resource id.
+        package var over: @MediaLoop (String) -> Void
+
+        package init(
+            admit: @escaping @MediaLoop (Livekit_IngressInput) throws(IngressError) -> Void,
+            published: @escaping @MediaLoop (Livekit_IngressInput, PublishStatus) -> Void,
+            sessions: @escaping @MediaLoop (Livekit_IngressInfo, Int) -> Void,
+            figures: @escaping @MediaLoop (IngressSession, Ingress_SessionFigures) -> Void,
+            over: @escaping @MediaLoop (String) -> Void
+        ) {
+            self.admit = admit
+            self.published = published
+            self.sessions = sessions
+            self.figures = figures
+            self.over = over
+        }
+    }
+
+    private enum Limits {
+        /// Publishers whose keys are being looked up.
+        static let lookups = 1_000
+        static let keyBytes = 256
+        /// Sessions that ended and still tell their last state.
+        static let farewell = Interval.seconds(5)
+    }
+
+    /// One session and what belongs to it outside.
+    private final class Entry {
+        let session: IngressSession
+        let reporter: StateReporter
+        var control: (any IngressControl)?
+
+        init(_ session: IngressSession, _ reporter: StateReporter) {
+            self.session = session
+            self.reporter = reporter
+        }
+    }
+
+    private let settings: Settings
+    private let directory: any IngressDirectory
+    private let pool: HandlerPool
+    private let observers: Observers
+    private let log: Logger
+    /// By ingress; one session each.
+    private var entries: [String: Entry] = [:]
+    /// Ended, but the server does not know yet.
+    private var farewells = 0
+    private var lookups = 0
+    private var emptyWaiters: [CheckedContinuation<Void, Never>] = []
+    package private(set) var isDraining = false
+
+    package init(
+        settings: Settings, directory: any IngressDirectory, pool: HandlerPool, observers: Observers, log: Logger
+    ) {
+        self.settings = settings
+        self.directory = directory
+        self.pool = pool
+        self.observers = observers
+        self.log = log
+    }
+
+    package var sessionCount: Int { entries.count }
+
+    package var activeSessions: [Rpc_IngressSession] {
+        entries.values.map { entry in
+            .with {
+                $0.ingressID = entry.session.info.ingressID
+                $0.resourceID = entry.session.resourceID
+            }
+        }
+    }
+
+    // MARK: - The end of the service
+
+    /// No new sessions from here on.
+    package func drain() { isDraining = true }
+
+    /// Returns when no session is left and the server knows of it.
+    package func empty() async {
+        guard !entries.isEmpty || farewells > 0 else { return }
+        await withCheckedContinuation { emptyWaiters.append($0) }
+    }
+
+    package func stop() {
+        drain()
+        for entry in entries.values { entry.session.stop(.serverStopping) }
+    }
+
+    private func resumeEmptyWaiters() {
+        guard entries.isEmpty, farewells == 0 else { return }
+        for waiter in emptyWaiters { waiter.resume() }
+        emptyWaiters = []
+    }
+}
+
+// MARK: - Publishers
+
+extension IngressService: PublishGate {
+    package func publish(
+        key: String, encoder: String, onEnd: @escaping @MediaLoop (SessionEnd) -> Void
+    ) async throws(PublishRefusal) -> any MediaSink {
+        do throws(IngressError) {
+            let sink = try await admit(key: key, encoder: encoder, onEnd: onEnd)
+            observers.published(.rtmpInput, .success)
+            return sink
+        } catch {
+            observers.published(.rtmpInput, error.publishStatus)
+            throw error.refusal
+        }
+    }
+
+    private func admit(
+        key: String, encoder: String, onEnd: @escaping @MediaLoop (SessionEnd) -> Void
+    ) async throws(IngressError) -> any MediaSink {
+        guard !isDraining else { throw .shuttingDown }
+        guard !key.isEmpty else { throw .missingStreamKey }
+        guard key.utf8.count <= Limits.keyBytes, lookups < Limits.lookups else {
+            throw IngressError(.resourceExhausted, "too many publishers at once")
+        }
+        lookups += 1
+        defer { lookups -= 1 }
+        let response: Rpc_GetIngressInfoResponse
+        do throws(PSRPCError) {
+            response = try await directory.ingress(streamKey: key)
+        } catch {
+            throw IngressError(lookup: error)
+        }
+        guard !isDraining else { throw .shuttingDown }
+        if let entry = entries[response.info.ingressID], !entry.session.isOver {
+            if let sink = try takeOver(entry.session, response, encoder, onEnd) { return sink }
+        }
+        return try await begin(response, encoder, onEnd)
+    }
+
+    /// A second publisher of a live session comes into it, unless the ingress has become another one meanwhile.
+    private func takeOver(
+        _ session: IngressSession, _ response: Rpc_GetIngressInfoResponse, _ encoder: String,
+        _ onEnd: @escaping @MediaLoop (SessionEnd) -> Void
+    ) throws(IngressError) -> (any MediaSink)? {
+        try check(response.info)
+        guard response.info.isSameOrder(as: session.info) else {
+            session.stop(.replaced)
+            return nil
+        }
+        let source = RelaySource(encoder: encoder, session: session, onEnd: onEnd)
+        // Who comes back to an empty place need not wait for a key frame.
+        if session.source == nil { session.attach(source, at: MediaLoop.now) }
+        return source
+    }
+
+    private func check(_ info: Livekit_IngressInfo) throws(IngressError) {
+        guard info.isEnabled else { throw .disabled }
+        guard info.inputType == .rtmpInput else { throw .invalidType }
+        _ = try SessionSpecification(info)
+    }
+
+    private func begin(
+        _ response: Rpc_GetIngressInfoResponse, _ encoder: String, _ onEnd: @escaping @MediaLoop (SessionEnd) -> Void
+    ) async throws(IngressError) -> any MediaSink {
+        let info = response.info
+        do throws(IngressError) {
+            try check(info)
+            try observers.admit(info.inputType)
+        } catch {
+            reportRefusal(of: info, error)
+            throw error
+        }
+        if info.state.isLive {
+            // Another process has a session of this ingress, or died with one: two in the room would fight.
+            try? await directory.endElsewhere(info.ingressID)
+        }
+        return try await open(response, encoder, onEnd)
+    }
+
+    /// Refusals are told to the server, unless that would overwrite the state of a session that is running.
+    private func reportRefusal(of info: Livekit_IngressInfo, _ error: IngressError) {
+        guard entries[info.ingressID] == nil, !info.state.isLive else { return }
+        var machine = SessionMachine(
+            info: info, resourceID: ResourceID.make("RT_"), grace: .zero, at: MediaLoop.now,
+            unixNow: SystemClock.unixNanoseconds())
+        machine.fail(error, unixNow: SystemClock.unixNanoseconds())
+        let reporter = reporter(of: info.ingressID) { _ in }
+        while let command = machine.pollCommand() {
+            if case .report(let state) = command { reporter.report(state) }
+        }
+    }
+}
+
+// MARK: - Sessions
+
+extension IngressService {
+    private func open(
+        _ response: Rpc_GetIngressInfoResponse, _ encoder: String, _ onEnd: @escaping @MediaLoop (SessionEnd) -> Void
+    ) async throws(IngressError) -> any MediaSink {
+        let info = response.info
+        let id = info.ingressID
+        let order = order(response, resourceID: ResourceID.make("RT_"))
+        let reporter = reporter(of: id) { [weak self] error in self?.disowned(id, order.resourceID, error) }
+        let session = IngressSession(
+            info: info, order: order,
+            environment: IngressSession.Environment(
+                pool: pool, grace: settings.grace, log: log, report: { reporter.report($0) },
+                onFigures: observers.figures, onEnd: { [weak self] in self?.ended($0) }), at: MediaLoop.now)
+        let entry = Entry(session, reporter)
+        // The place is taken before anything is waited for, so that two publishers at once make one session.
+        let previous = entries.updateValue(entry, forKey: id)
+        observers.sessions(info, 1)
+        let source = RelaySource(encoder: encoder, session: session, onEnd: onEnd)
+        session.attach(source, at: MediaLoop.now)
+        do throws(PSRPCError) {
+            await previous?.control.take()?.close()
+            entry.control = try await directory.openControl(of: id) { [weak session] in
+                session?.stop(.finished)
+                return session?.state ?? Livekit_IngressState()
+            }
+        } catch {
+            if entries[id] === entry { entries[id] = nil }
+            observers.sessions(info, -1)
+            resumeEmptyWaiters()
+            let failure = IngressError(lookup: error)
+            session.abandon(.failed(failure.advice))
+            throw failure
+        }
+        log.info(
+            "session begins",
+            metadata: [
+                "ingress": "\(info.redacted)", "resourceID": "\(order.resourceID)",
+                "identity": "\(Redacted(info.participantIdentity))",
+            ])
+        session.start()
+        return source
+    }
+
+    private func ended(_ session: IngressSession) {
+        let id = session.info.ingressID
+        observers.sessions(session.info, -1)
+        observers.over(session.resourceID)
+        guard let entry = entries[id], entry.session === session else { return }
+        farewells += 1
+        Task { @MediaLoop in
+            await entry.reporter.drained()
+            if let control = entry.control.take() { await control.close() }
+            if entries[id] === entry { entries[id] = nil }
+            farewells -= 1
+            resumeEmptyWaiters()
+        }
+    }
+
+    /// The server does not know the ingress any more, or a newer session of it runs elsewhere.
+    private func disowned(_ id: String, _ resourceID: String, _ error: PSRPCError) {
+        guard let session = entries[id]?.session, session.resourceID == resourceID, !session.isOver else { return }
+        log.notice("the server disowned the session: \(error.message)", metadata: ["resourceID": "\(resourceID)"])
+        session.stop(.finished)
+    }
+
+    private func reporter(
+        of id: String, onRefused: @escaping @MediaLoop (PSRPCError) -> Void
+    ) -> StateReporter {
+        let directory = directory
+        return StateReporter(
+            send: { state throws(PSRPCError) in try await directory.update(state, of: id) },
+            pause: { try? await Task.sleep(for: .nanoseconds($0.nanoseconds)) }, onRefused: onRefused)
+    }
+
+    private func order(_ response: Rpc_GetIngressInfoResponse, resourceID: String) -> Ingress_SessionOrder {
+        .with {
+            $0.info = Data(response.info.wireBytes())
+            $0.wsURL = response.wsURL.isEmpty ? settings.wsURL : response.wsURL
+            $0.token = response.token.isEmpty ? token(for: response.info) : response.token
+            $0.resourceID = resourceID
+            $0.maxThreads = UInt32(clamping: settings.maxThreads)
+        }
+    }
+
+    private func token(for info: Livekit_IngressInfo) -> String {
+        var token = AccessToken(
+            room: info.roomName, identity: info.participantIdentity, ingressID: info.ingressID)
+        token.name = info.participantName
+        token.metadata = info.participantMetadata
+        return token.signed(
+            apiKey: settings.apiKey, secret: settings.apiSecret,
+            unixSeconds: SystemClock.unixNanoseconds() / 1_000_000_000)
+    }
+}
+
+extension Livekit_IngressState {
+    var isLive: Bool { status == .endpointBuffering || status == .endpointPublishing }
+}
+
+extension Livekit_IngressInfo {
+    /// Whether a session begun with `other` is still what is asked for: all but the state and what only names the ingress.
+    func isSameOrder(as other: Livekit_IngressInfo) -> Bool {
+        func order(_ info: Livekit_IngressInfo) -> Livekit_IngressInfo {
+            var info = info
+            info.clearState()
+            info.name = ""
+            return info
+        }
+        return order(self) == order(other)
+    }
+}
+
+/// Ids in LiveKit's manner: a prefix that tells the kind, and twelve characters without those that look alike.
+package enum ResourceID {
+    private static let alphabet = Array("23456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz")
+
+    package static func make(_ prefix: String) -> String {
+        prefix + String(Randomness.bytes(24).map { alphabet[Int($0) % alphabet.count] }.prefix(12))
+    }
+}

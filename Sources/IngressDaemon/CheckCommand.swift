@@ -1,0 +1,18 @@
+import ArgumentParser
+import ServiceConfiguration
+
+/// `ingress check`: reads the configuration as the service would, and shows what came of it.
+struct CheckCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "check",
+        abstract: "Checks the configuration and prints what is in effect, secrets masked.")
+
+    @OptionGroup var options: ConfigurationOptions
+
+    func run() throws {
+        let load = options.load()
+        Terminal.show(load)
+        guard let configuration = load.configuration else { throw ExitCode.failure }
+        print(configuration.yaml(), terminator: "")
+    }
+}
