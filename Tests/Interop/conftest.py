@@ -26,7 +26,7 @@ def free_port(kind=socket.SOCK_STREAM):
 
 
 def until(what, seconds=30, message="it never happened"):
-    """Polls `what` until it gives something true, and returns that."""
+    """Polls `what` until it gives something true, and returns that. The message may be a function, to tell how things are at the end."""
     deadline = time.monotonic() + seconds
     while True:
         try:
@@ -35,7 +35,7 @@ def until(what, seconds=30, message="it never happened"):
             value = None
         if value:
             return value
-        assert time.monotonic() < deadline, message
+        assert time.monotonic() < deadline, message() if callable(message) else message
         time.sleep(0.05)
 
 

@@ -11,7 +11,7 @@ from conftest import ROOT, free_port, until
 
 BINARY = os.environ.get("INGRESS", str(ROOT / ".build/release/ingress"))
 # So small that a busy test machine is never full.
-NO_COST = {"rtmp_cpu_cost": 0.001, "whip_cpu_cost": 0.001, "whip_bypass_transcoding_cpu_cost": 0.001, "url_cpu_cost": 0.001, "min_idle_ratio": 0.001}
+NO_COST = {"rtmp_cpu_cost": 0, "whip_cpu_cost": 0, "whip_bypass_transcoding_cpu_cost": 0, "url_cpu_cost": 0}
 
 
 class Daemon:
@@ -28,7 +28,7 @@ class Daemon:
         with open(self.log_path, "ab") as log:
             self.process = subprocess.Popen([BINARY, "--config", str(self.path)], stdout=log, stderr=subprocess.STDOUT)
         if wait:
-            until(self.available, message=f"the daemon did not come up: {self.logged()}")
+            self.wait_for_capacity()
 
     def configure(self, **overrides):
         """Writes the configuration file; JSON is YAML."""
@@ -53,9 +53,13 @@ class Daemon:
         assert self.running(), f"the daemon ended with {self.process.returncode}: {self.logged()}"
         return self.get("health_port", "/availability")[0] == 200
 
+    def wait_for_capacity(self):
+        """A machine that is busy otherwise has none for a while."""
+        until(self.available, 120, lambda: f"no capacity: {self.logged()[-3000:]}")
+
     def url(self, record):
         """Where to publish, as soon as there is capacity."""
-        until(self.available)
+        self.wait_for_capacity()
         return f"rtmp://127.0.0.1:{self.ports['rtmp_port']}/live/{record.info.stream_key}"
 
     def metric(self, name, **labels):
@@ -85,7 +89,7 @@ class Daemon:
 
     def spare(self):
         """The one process that waits for the next session, while nothing is published."""
-        return until(lambda: len(self.children()) == 1 and next(iter(self.children())), message=f"not one spare process: {self.logged()}")
+        return until(lambda: len(self.children()) == 1 and next(iter(self.children())), message=lambda: f"not one spare process: {self.logged()[-3000:]}")
 
     def signal(self, number):
         self.process.send_signal(number)

@@ -21,7 +21,7 @@ def joined(livekit, identity="ingress", room=None, unlike=()):
 
 
 def rtmp(daemon, record):
-    until(daemon.available)
+    daemon.wait_for_capacity()
     publisher = Publisher(daemon.ports["rtmp_port"], record.info.stream_key)
     assert publisher.wait_for(b"NetStream.Publish.Start")
     return publisher
