@@ -28,7 +28,11 @@ class Daemon:
         with open(self.log_path, "ab") as log:
             self.process = subprocess.Popen([BINARY, "--config", str(self.path)], stdout=log, stderr=subprocess.STDOUT)
         if wait:
-            self.wait_for_capacity()
+            try:
+                self.wait_for_capacity()
+            except AssertionError:
+                self.process.kill()
+                raise
 
     def configure(self, **overrides):
         """Writes the configuration file; JSON is YAML."""

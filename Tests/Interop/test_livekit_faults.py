@@ -32,13 +32,13 @@ def test_websocket_cut(livekit, record):
 
 
 def test_websocket_cut_and_refused(livekit, record):
-    """The server answers 503 for a while."""
+    """The server answers 503 for a while: tried again, and joined anew when the resume is given up."""
     participant = joined(livekit)
     livekit.signalling.refuse += [503, 503]
     livekit.call(livekit.signalling.drop_socket(participant))
     until(lambda: not livekit.signalling.refuse, message="it was not tried again")
-    now = until(lambda: livekit.participant())
-    pictures(now, 60)
+    until(lambda: participant.resumes == 1 or livekit.signalling.participants[-1] is not participant, message="it did not come back")
+    pictures(livekit.signalling.participants[-1], 60)
     assert record.statuses == ["BUFFERING", "PUBLISHING"]
 
 
