@@ -147,6 +147,7 @@ let package = Package(
                 nioPosix, nioHTTP1, nioWebSocket,
             ]),
         tests("Operations", ["Bytes", "Runtime", "ServiceConfiguration", "Ingress", coreMetrics, logging]),
+        tests("Processes", ["Bytes", "Media", "Relay", "Runtime", "Ingress", coreMetrics, logging]),
         tests(
             "Ingress",
             [

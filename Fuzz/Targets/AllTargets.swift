@@ -1,5 +1,4 @@
 /// Every target, by module.
 package let allFuzzTargets: [FuzzTarget] =
     rtmpTargets + flvTargets + mediaTargets + sdpTargets + rtpTargets + iceTargets + dtlsTargets + webRTCTargets
-    + whipTargets
-    + transcodeTargets
+    + whipTargets + transcodeTargets + relayTargets + configurationTargets

@@ -27,7 +27,19 @@ package let iceTargets: [FuzzTarget] = [
         var input = FuzzInput(bytes)
         let step = input.int(in: 1...64)
         let stream = input.remainder()
-        precondition(frames(of: stream, step: step) == frames(of: stream, step: stream.count + 1))
+        for framing in [StreamFraming.lengthPrefixed, .turn] {
+            precondition(
+                frames(of: stream, step: step, framing) == frames(of: stream, step: stream.count + 1, framing))
+        }
+    },
+    FuzzTarget("ice-server-url") { bytes in
+        guard let url = try? ICEServerURL(parsing: String(decoding: bytes, as: UTF8.self)) else { return }
+        precondition(url.port != 0 && !url.host.isEmpty && (url.kind != .turns || url.transport == .tcp))
+    },
+    FuzzTarget("turn-client") { bytes in
+        var input = FuzzInput(bytes)
+        var driver = TURNDriver(&input)
+        for _ in 0..<200 where !input.isEmpty { driver.step(&input) }
     },
     FuzzTarget("ice-agent") { bytes in
         var input = FuzzInput(bytes)
@@ -44,6 +56,11 @@ private let weakHMAC: HMACSHA1 = { key, message in
     return [20 of UInt8] { UInt8(truncatingIfNeeded: (state &* UInt64($0 + 1)) >> 32) }
 }
 
+private let weakMD5: MD5Hash = { message in
+    let tag = weakHMAC([], message)
+    return message.byteCount == 13 ? nil : [16 of UInt8] { tag[$0] }
+}
+
 private func capture(_ body: (inout OutputRawSpan) -> Void) -> [UInt8] {
     let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: 2_048, alignment: 8)
     defer { memory.deallocate() }
@@ -52,6 +69,17 @@ private func capture(_ body: (inout OutputRawSpan) -> Void) -> [UInt8] {
     let bytes = output.bytes.copied()
     _ = output.finalize(for: memory)
     return bytes
+}
+
+private func message(
+    _ method: STUNMethod, _ messageClass: STUNClass, _ id: STUNTransactionID, key: [UInt8]?,
+    _ body: (STUNWriter, inout OutputRawSpan) -> Void
+) -> [UInt8] {
+    capture { output in
+        let writer = STUNWriter(method, messageClass, transactionID: id, into: &output)
+        body(writer, &output)
+        writer.finish(integrityKey: key, fingerprint: true, hmac: weakHMAC, to: &output)
+    }
 }
 
 private func readEverything(_ message: borrowing STUNMessage) {
@@ -80,12 +108,10 @@ private func checkRoundTrip(_ input: inout FuzzInput) {
     let priority = UInt32(input.int(in: 0...0xFFFF_FFFF))
     let key = input.slice(upTo: 40)
     let data = input.slice(upTo: 1_200)
-    let bytes = capture { output in
-        let writer = STUNWriter(method, messageClass, transactionID: id, into: &output)
+    let bytes = message(method, messageClass, id, key: key) { writer, output in
         writer.append(.priority, priority, to: &output)
         writer.append(.xorMappedAddress, xor: address, to: &output)
         writer.append(.data, data.rawSpan, to: &output)
-        writer.finish(integrityKey: key, fingerprint: true, hmac: weakHMAC, to: &output)
     }
     guard let message = try? STUNMessage(bytes.rawSpan) else { preconditionFailure("our own message does not parse") }
     let type = (message.method, message.messageClass, message.transactionID)
@@ -100,8 +126,8 @@ private func checkRoundTrip(_ input: inout FuzzInput) {
 }
 
 /// The frames of a stream fed in steps, and whether it ended in an error.
-private func frames(of stream: [UInt8], step: Int) -> [[UInt8]?] {
-    var reader = StreamFrameReader(maximumFrameBytes: 512)
+private func frames(of stream: [UInt8], step: Int, _ framing: StreamFraming) -> [[UInt8]?] {
+    var reader = StreamFrameReader(framing, maximumFrameBytes: 512)
     var frames: [[UInt8]?] = []
     do throws(ICEError) {
         for start in Swift.stride(from: 0, to: stream.count, by: step) {
@@ -150,10 +176,11 @@ private struct AgentDriver: ~Copyable {
     init(_ input: inout FuzzInput) {
         mode = input.byte() & 1 == 0 ? .lite : .full
         let role: ICEAgent.Role = input.byte() & 1 == 0 ? .controlling : .controlled
-        agent = ICEAgent(
-            ICEAgent.Configuration(
-                mode: mode, role: role, credentials: ICECredentials(random: [UInt8](0..<24)),
-                seed: [UInt8](repeating: 7, count: 16), hmac: weakHMAC), at: now)
+        var configuration = ICEAgent.Configuration(
+            mode: mode, role: role, credentials: ICECredentials(random: [UInt8](0..<24)),
+            seed: [UInt8](repeating: 7, count: 16), hmac: weakHMAC)
+        configuration.md5 = weakMD5
+        agent = ICEAgent(configuration, at: now)
     }
 
     mutating func step(_ input: inout FuzzInput) {
@@ -170,12 +197,27 @@ private struct AgentDriver: ~Copyable {
             let socket = ICESocket(id: Int32(input.byte() & 1))
             try? agent.addLocalCandidate(.host(input.address()), socket: socket, at: now)
             try? agent.gather(server: input.address(), from: socket, at: now)
+            let path = input.path()
+            if let relay = try? TURNClient.Configuration(path: path, username: "u", password: "p") {
+                try? agent.addRelay(relay, at: now)
+            }
         case 10:
             agent.recordMedia(on: input.path(), at: now)
             agent.pathLost(input.path(), at: now)
         default: restartRarely(&input)
         }
+        relayMedia()
         drain()
+    }
+
+    private func relayMedia() {
+        guard let path = agent.selectedPath else { return }
+        var outer: ICEPath?
+        let bytes = capture { output in
+            output.append(copying: [0x80, 1, 2])
+            outer = agent.wrap(&output, on: path)
+        }
+        precondition(path.socket.isRelayed ? bytes.count != 3 || outer == nil : outer == path)
     }
 
     private mutating func restartRarely(_ input: inout FuzzInput) {
@@ -208,24 +250,23 @@ private struct AgentDriver: ~Copyable {
     private mutating func answer(_ input: inout FuzzInput) {
         guard !sent.isEmpty else { return }
         let (bytes, path) = sent[input.int(in: 0...sent.count - 1)]
-        guard let id = Self.transactionID(bytes) else { return }
+        guard let (id, method) = Self.transaction(bytes) else { return }
         let flags = input.byte()
+        if method != .binding {
+            return receive(turnAnswer(method, id, key: weakKey, &input), on: path)
+        }
         let key = Array(remote.password.utf8)
-        let response = capture { output in
-            let writer = STUNWriter(.binding, flags & 3 == 0 ? .error : .success, transactionID: id, into: &output)
-            if flags & 3 == 0 {
-                writer.append(errorCode: flags & 4 == 0 ? 487 : 400, to: &output)
-            } else {
-                writer.append(.xorMappedAddress, xor: path.remote, to: &output)
-            }
-            writer.finish(integrityKey: key, fingerprint: true, hmac: weakHMAC, to: &output)
+        let isError = flags & 3 == 0
+        let response = message(.binding, isError ? .error : .success, id, key: key) { writer, output in
+            if isError { return writer.append(errorCode: flags & 4 == 0 ? 487 : 400, to: &output) }
+            writer.append(.xorMappedAddress, xor: path.remote, to: &output)
         }
         receive(response, on: flags & 0x78 == 0x78 ? input.path() : path)
     }
 
-    private static func transactionID(_ bytes: [UInt8]) -> STUNTransactionID? {
+    private static func transaction(_ bytes: [UInt8]) -> (STUNTransactionID, STUNMethod)? {
         guard let message = try? STUNMessage(bytes.rawSpan) else { return nil }
-        return message.transactionID
+        return (message.transactionID, message.method)
     }
 
     private mutating func receive(_ bytes: [UInt8], on path: ICEPath) {
@@ -237,7 +278,11 @@ private struct AgentDriver: ~Copyable {
             var path: ICEPath?
             let bytes = capture { path = agent.pollTransmit(into: &$0)?.path }
             guard let path else { break }
-            guard let message = try? STUNMessage(bytes.rawSpan) else { preconditionFailure("an agent sent nonsense") }
+            guard let message = try? STUNMessage(bytes.rawSpan) else {
+                precondition(bytes[0] & 0xC0 == 0x40, "an agent sent nonsense")
+                continue
+            }
+            precondition(!path.socket.isRelayed, "a driver knows no relayed paths")
             if message.messageClass == .request {
                 sent.append((bytes, path))
                 if sent.count > 64 { sent.removeFirst() }
@@ -251,5 +296,123 @@ private struct AgentDriver: ~Copyable {
         if agent.state == .connected { precondition(agent.selectedPath != nil, "connected to nowhere") }
         if agent.state == .failed { precondition(agent.nextDeadline == nil, "a failed agent waits for nothing") }
         if mode == .lite { precondition(agent.role == .controlled, "a lite agent never controls") }
+    }
+}
+
+/// The key of user "u" with password "p" in realm "r", which is what `turnAnswer` says.
+private let weakKey: [UInt8] = {
+    let digest = weakMD5(Array("u:r:p".utf8).rawSpan)
+    return (0..<16).map { digest?[$0] ?? 0 }
+}()
+
+/// What a TURN server may answer: success, or an error of any kind, with attributes as the input has it.
+private func turnAnswer(
+    _ method: STUNMethod, _ id: STUNTransactionID, key: [UInt8], _ input: inout FuzzInput
+) -> [UInt8] {
+    let flags = input.byte()
+    let codes = [401, 401, 438, 437, 403, 400, 500, 508]
+    let address = input.address()
+    let nonce = [input.byte()]
+    let isError = flags & 3 == 0
+    return message(method, isError ? .error : .success, id, key: isError ? nil : key) { writer, output in
+        if isError { writer.append(errorCode: codes[Int(flags >> 2 & 7)], to: &output) }
+        if flags & 0x20 == 0 { writer.append(.realm, Array("r".utf8).rawSpan, to: &output) }
+        if flags & 0x40 == 0 { writer.append(.nonce, nonce.rawSpan, to: &output) }
+        if flags & 0x80 == 0 { writer.append(.xorRelayedAddress, xor: address, to: &output) }
+        writer.append(.lifetime, UInt32(flags) << 4, to: &output)
+        writer.append(.xorMappedAddress, xor: address, to: &output)
+    }
+}
+
+/// Drives one TURN client with whatever its server and its agent may do.
+private struct TURNDriver {
+    private var client: TURNClient
+    private var now = Monotonic.zero
+    private var requests: [[UInt8]] = []
+
+    init(_ input: inout FuzzInput) {
+        let transport: ICETransport = input.byte() & 1 == 0 ? .udp : .tcp
+        let path = ICEPath(
+            socket: ICESocket(id: 1, transport: transport),
+            remote: TransportAddress(ip: .v4(0xC000_0201), port: 3_478))
+        guard let configuration = try? TURNClient.Configuration(path: path, username: "u", password: "p") else {
+            preconditionFailure("short names are refused")
+        }
+        client = TURNClient(
+            configuration, seed: [UInt8](repeating: 7, count: 16), hmac: weakHMAC, md5: weakMD5, at: now)
+    }
+
+    mutating func step(_ input: inout FuzzInput) {
+        switch input.byte() % 10 {
+        case 0: receive(input.slice(upTo: 200))
+        case 1, 2, 3, 4: answer(&input)
+        case 5:
+            now += .milliseconds(Int64(input.int(in: 0...400_000)))
+            client.advance(to: now)
+        case 6: client.permit(input.address().ip, at: now)
+        case 7: client.bind(input.address(), at: now)
+        case 8: receive(data(&input))
+        default: if input.byte() == 0 { client.close(at: now) } else { wrap(&input) }
+        }
+        drain()
+    }
+
+    private mutating func receive(_ bytes: [UInt8]) {
+        if case .data(let range, _) = client.receive(bytes.rawSpan, at: now) {
+            precondition(range.lowerBound >= 4 && range.upperBound <= bytes.count, "data from outside of a datagram")
+        }
+    }
+
+    private mutating func answer(_ input: inout FuzzInput) {
+        guard !requests.isEmpty else { return }
+        let request = requests[input.int(in: 0...requests.count - 1)]
+        guard let message = try? STUNMessage(request.rawSpan) else { return }
+        receive(turnAnswer(message.method, message.transactionID, key: weakKey, &input))
+    }
+
+    /// Channel data, or an indication that says to be of an address of the input's choice.
+    private func data(_ input: inout FuzzInput) -> [UInt8] {
+        let payload = input.slice(upTo: 100)
+        if input.byte() & 1 == 0 { return [0x40, input.byte() & 7, 0, UInt8(payload.count)] + payload }
+        let peer = input.address()
+        return message(.data, .indication, STUNTransactionID(high: 1, low: 1), key: nil) { writer, output in
+            writer.append(.xorPeerAddress, xor: peer, to: &output)
+            writer.append(.data, payload.rawSpan, to: &output)
+        }
+    }
+
+    private func wrap(_ input: inout FuzzInput) {
+        let peer = input.address()
+        let payload = input.slice(upTo: 1_300)
+        var isWrapped = false
+        let bytes = capture { output in
+            output.append(copying: payload)
+            isWrapped = client.wrap(&output, to: peer)
+        }
+        guard isWrapped else { return precondition(bytes == payload) }
+        precondition(
+            bytes.count - payload.count <= ICELimits.relayOverheadBytes, "more was added than there is room for")
+        if bytes[0] & 0xC0 == 0x40 { return precondition(Array(bytes[4..<4 + payload.count]) == payload) }
+        guard let message = try? STUNMessage(bytes.rawSpan) else {
+            preconditionFailure("our own indication does not parse")
+        }
+        let read = (message.copiedBytes(.data), try? message.xorAddress(.xorPeerAddress))
+        precondition(read == (payload, peer))
+    }
+
+    private mutating func drain() {
+        while true {
+            var isSent = false
+            let bytes = capture { isSent = client.pollTransmit(into: &$0) }
+            guard isSent else { break }
+            precondition(bytes.count <= ICELimits.transmitBytes && (try? STUNMessage(bytes.rawSpan)) != nil)
+            requests.append(bytes)
+            if requests.count > 64 { requests.removeFirst() }
+        }
+        while client.pollEvent() != nil {}
+        switch client.state {
+        case .failed, .closed: precondition(client.nextDeadline == nil, "who has ended waits for nothing")
+        case .allocating, .allocated: precondition(client.nextDeadline != nil, "an allocation would lapse")
+        }
     }
 }

@@ -14,6 +14,7 @@ package let rtpTargets: [FuzzTarget] = [
     FuzzTarget("vp8") { bytes in depacketizeVP8(FuzzInput(bytes)) },
     FuzzTarget("rtp-send") { bytes in send(FuzzInput(bytes)) },
     FuzzTarget("transport-feedback") { bytes in writeFeedback(FuzzInput(bytes)) },
+    FuzzTarget("bandwidth") { bytes in estimateBandwidth(FuzzInput(bytes)) },
 ]
 
 /// Every extension known, in the order of the kinds from id 1.
@@ -102,9 +103,10 @@ private func depacketizeVP8(_ input: FuzzInput) {
     }
 }
 
-private func makeSender() -> RTPSender {
+private func makeSender(estimatesBandwidth: Bool = true) -> RTPSender {
     var sender = RTPSender(
-        clock: NTPClock(NTPTime(rawValue: 1 << 40), at: .zero), cname: InlineBytes(), targetBitrate: 1_000_000)
+        clock: NTPClock(NTPTime(rawValue: 1 << 40), at: .zero), cname: InlineBytes(), targetBitrate: 1_000_000,
+        estimatesBandwidth: estimatesBandwidth)
     for index in 0..<2 as Range<UInt32> {
         var configuration = SendStream.Configuration(
             kind: index == 0 ? .audio : .video, ssrc: index, payloadType: 96, clockRate: 90_000,
@@ -120,7 +122,7 @@ private func makeSender() -> RTPSender {
 /// Frames, RTCP and time in any order: what is written parses, and a drained sender is due in the future.
 private func send(_ input: FuzzInput) {
     var input = input
-    var sender = makeSender()
+    var sender = makeSender(estimatesBandwidth: input.byte() & 1 == 1)
     var now = Monotonic.zero
     while !input.isEmpty {
         let choice = input.byte()
@@ -189,6 +191,59 @@ private func writeFeedback(_ input: FuzzInput) {
     precondition(bytes.count <= 1_200, "feedback is over its room")
     guard let found = try? readArrivals(bytes) else { preconditionFailure("written feedback does not parse") }
     precondition(found == Array(arrivals.prefix(covered)), "an arrival changed on its way")
+}
+
+/// Whatever a peer reports, the estimate keeps its bounds, and time that was let pass is not due again.
+private func estimateBandwidth(_ input: FuzzInput) {
+    var input = input
+    var estimator = BandwidthEstimator(wantedBitrate: 2_000_000)
+    var now = Monotonic.zero
+    var sent: [(number: UInt16, at: Monotonic)] = []
+    var number: UInt16 = 65_500
+    var arrival = input.word()
+    while !input.isEmpty {
+        let choice = input.byte()
+        switch choice & 3 {
+        case 0: now += .milliseconds(Int64(input.byte()))
+        case 1:
+            for _ in 0...choice >> 2 {
+                estimator.recordSent(byteCount: 1_100, at: now)
+                sent.append((number, now))
+                number &+= 1
+                now += .milliseconds(Int64(choice & 4) / 4)
+            }
+        case 2:
+            var outcomes: [SentPacketHistory.Outcome] = []
+            for packet in sent {
+                let step = input.byte()
+                arrival = step == 255 ? input.word() : arrival &+ Int64(step & 15)
+                outcomes.append(
+                    SentPacketHistory.Outcome(
+                        sequenceNumber: packet.number, byteCount: 1_100, sentAt: packet.at,
+                        arrival: step & 0x30 == 0x30 ? nil : arrival, wasReported: step & 0x40 != 0))
+            }
+            if choice & 4 == 0 { sent.removeAll() }
+            estimator.receive(outcomes, roundTrip: .milliseconds(Int64(choice)), at: now)
+        default:
+            estimator.wantedBitrate = 100_000 + Int(choice) * 30_000
+            estimator.cap = choice & 4 == 0 ? nil : Int(choice) * 10_000
+        }
+        estimator.advance(to: now)
+        checkEstimate(estimator)
+    }
+}
+
+extension FuzzInput {
+    fileprivate mutating func word() -> Int64 {
+        (0..<8).reduce(0) { value, _ in value << 8 | Int64(byte()) }
+    }
+}
+
+private func checkEstimate(_ estimator: BandwidthEstimator) {
+    guard let estimate = estimator.estimate else { return }
+    let ceiling = max(estimator.wantedBitrate * 3 / 2, BandwidthEstimator.floor)
+    precondition(estimate <= min(ceiling, estimator.cap ?? .max), "an estimate is above its ceiling")
+    precondition(estimate >= min(BandwidthEstimator.floor, estimator.cap ?? .max), "an estimate is below its floor")
 }
 
 private func readArrivals(_ bytes: [UInt8]) throws(RTPError) -> [Int64?] {

@@ -93,6 +93,23 @@ package enum Digest {
 
     package static func sha1(_ message: [UInt8]) -> [UInt8] { sha1(message.rawSpan) }
 
+    /// As ICE wants it for TURN's long-term credentials, which nothing else may be built on; nil where the system forbids
+    /// MD5 (FIPS).
+    package static func md5Tag(_ message: RawSpan) -> [16 of UInt8]? {
+        var tag = [16 of UInt8](repeating: 0)
+        var written: UInt32 = 0
+        ERR_clear_error()
+        let result = withUnsafeMutableBytes(of: &tag) { tag in
+            message.withUnsafeBytes { message in
+                EVP_Digest(
+                    message.baseAddress, message.count, tag.bindMemory(to: UInt8.self).baseAddress, &written, EVP_md5(),
+                    nil)
+            }
+        }
+        ERR_clear_error()
+        return result == 1 && written == 16 ? tag : nil
+    }
+
     /// 32 bytes.
     package static func sha256(_ message: RawSpan) -> [UInt8] {
         hash(message, size: HMAC.sha256Bytes) { COpenSSL.SHA256($0, $1, $2) }

@@ -142,5 +142,12 @@ struct ICERandom {
             high: bytes.bigEndian(at: 8, as: UInt32.self), low: bytes.bigEndian(at: 0, as: UInt64.self))
     }
 
+    /// 12 bytes.
+    mutating func nextBytes() -> [UInt8] {
+        let id = nextTransactionID()
+        return (0..<4).map { UInt8(truncatingIfNeeded: id.high >> ($0 * 8)) }
+            + (0..<8).map { UInt8(truncatingIfNeeded: id.low >> ($0 * 8)) }
+    }
+
     mutating func nextUInt64() -> UInt64 { nextTransactionID().low }
 }

@@ -168,6 +168,7 @@ extension ICEAgent {
         }
         if transaction.isRoutine { transaction.schedule.stop() }
         pairs[index].transaction = transaction
+        if path.socket.isRelayed { permitRelaying(on: path, at: now) }
         enqueue(
             .check(
                 OutgoingCheck(

@@ -22,7 +22,9 @@ extension ICEAgent {
     }
 
     mutating func finishGatheringIfDone() {
-        guard isGathering, gatheringHolds == 0, gatherings.isEmpty else { return }
+        guard isGathering, gatheringHolds == 0, gatherings.isEmpty,
+            !relays.contains(where: { $0.client.state == .allocating })
+        else { return }
         isGathering = false
         emit(.gatheringFinished)
     }
@@ -67,7 +69,7 @@ extension ICEAgent {
         finishGatheringIfDone()
     }
 
-    private mutating func addReflexive(_ mapped: TransportAddress, socket: ICESocket, server: TransportAddress) {
+    mutating func addReflexive(_ mapped: TransportAddress, socket: ICESocket, server: TransportAddress) {
         guard let base = locals.first(where: { $0.socket == socket && $0.candidate.kind == .host }),
             let address = base.candidate.address, address != mapped, locals.count < ICELimits.localCandidates,
             !locals.contains(where: { $0.socket == socket && $0.candidate.address == mapped })

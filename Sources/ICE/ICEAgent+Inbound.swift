@@ -1,9 +1,15 @@
 package import Bytes
 
 extension ICEAgent {
-    /// Takes one datagram that `STUNDemux` calls STUN.
+    /// Takes one datagram that `STUNDemux` calls STUN, relayed or not.
     package mutating func receive(_ datagram: RawSpan, on path: ICEPath, at now: Monotonic) -> ICEReceiveResult {
         defer { reschedule() }
+        var (datagram, path) = (datagram, path)
+        switch unwrap(datagram, on: path, at: now) {
+        case .direct: break
+        case .handled: return .accepted
+        case .relayed(let range, let inner): (datagram, path) = (datagram.extracting(range), inner)
+        }
         do {
             try handle(datagram, on: path, at: now)
             return .accepted

@@ -83,6 +83,7 @@ extension ICEAgent {
         lastHeard = now
         lastConsent = now
         if mode == .full, hasMoved || consentAt == nil { scheduleConsent(at: now) }
+        if hasMoved, path.socket.isRelayed { bindChannel(on: path, at: now) }
         if hasMoved { emit(.selectedPathChanged(path)) }
         setState(.connected)
     }

@@ -5,6 +5,7 @@ extension ICEAgent {
     package mutating func advance(to now: Monotonic) {
         guard isLive else { return }
         runGatherings(at: now)
+        advanceRelays(at: now)
         runTransactions(at: now)
         startNextCheck(at: now)
         nominateIfDue(at: now)
@@ -26,6 +27,7 @@ extension ICEAgent {
             if let next = pair.transaction?.schedule.next { earliest = min(earliest, next) }
         }
         for gathering in gatherings { earliest = min(earliest, gathering.schedule.next) }
+        if let relayDeadline { earliest = min(earliest, relayDeadline) }
         if let nextCheckDue { earliest = min(earliest, nextCheckDue) }
         if let backupDeadline { earliest = min(earliest, backupDeadline) }
         if let nominationDue { earliest = min(earliest, nominationDue) }

@@ -26,12 +26,16 @@ struct OutgoingCheck {
 }
 
 extension ICEAgent {
-    /// Appends the next datagram to `output`, which has at least `ICELimits.transmitBytes` of room; nil when there is
-    /// none.
+    /// Writes the next datagram into empty `output`, which has at least `ICELimits.transmitBytes` of room; nil when
+    /// there is none.
     package mutating func pollTransmit(into output: inout OutputRawSpan) -> ICETransmit? {
         precondition(output.freeCapacity >= ICELimits.transmitBytes, "a STUN message may need more room")
+        // First what relays must know, which what follows may depend on.
+        if !relays.isEmpty, let path = pollRelay(into: &output) { return ICETransmit(path: path) }
         while let message = transmits.popFirst() {
-            if let path = write(message, to: &output) { return ICETransmit(path: path) }
+            guard let path = write(message, to: &output) else { continue }
+            if let outer = wrap(&output, on: path) { return ICETransmit(path: outer) }
+            output.removeAll()
         }
         return nil
     }

@@ -11,7 +11,10 @@ package import Bytes
 /// rebinding) makes a new path; what is selected follows USE-CANDIDATE alone. Requests that do not name our fragment
 /// or fail integrity or FINGERPRINT are never answered, so the agent amplifies nothing.
 ///
-/// Not here: TURN, freezing over several components, simultaneous-open TCP, RFC 3489 peers without the magic cookie.
+/// TURN relays are candidates like others: see `addRelay`. The driver gives datagrams as they come and sends them as they
+/// are; whoever handles what is not STUN asks `unwrap` first and `wrap` last.
+///
+/// Not here: freezing over several components, simultaneous-open TCP, RFC 3489 peers without the magic cookie.
 ///
 /// Verbs: `receive`, `advance`, and whatever mutates; after each the driver drains `pollTransmit(into:)`, then
 /// `pollEvent()`, then reads `nextDeadline`. A deadline that has passed already means: call `advance` now.
@@ -36,6 +39,8 @@ package struct ICEAgent: ~Copyable {
         /// At least 16 cryptographically random bytes, of which transaction ids and the tie-breaker are made.
         package var seed: [UInt8]
         package var hmac: HMACSHA1
+        /// For relays; without it there are none.
+        package var md5: MD5Hash?
         package var timing = ICETiming()
 
         package init(
@@ -66,6 +71,7 @@ package struct ICEAgent: ~Copyable {
 
     let mode: Mode
     let hmac: HMACSHA1
+    let md5: MD5Hash?
     let timing: ICETiming
     var random: ICERandom
     var tieBreaker: UInt64
@@ -83,6 +89,9 @@ package struct ICEAgent: ~Copyable {
     /// Paths to check before the others (RFC 8445 section 6.1.4.1), first come first.
     var triggered: [ICEPath] = []
     var gatherings: [Gathering] = []
+    var relays: [Relay] = []
+    /// Relays so far, which numbers them.
+    var relayCount: Int32 = 0
     /// Calls of `beginGathering` without their `endGathering`.
     var gatheringHolds = 0
     /// Between the first server and `gatheringFinished`.
@@ -128,6 +137,7 @@ package struct ICEAgent: ~Copyable {
         mode = configuration.mode
         role = configuration.mode == .lite ? .controlled : configuration.role
         hmac = configuration.hmac
+        md5 = configuration.md5
         timing = configuration.timing
         random = ICERandom(seed: configuration.seed, hmac: configuration.hmac)
         tieBreaker = random.nextUInt64()
@@ -154,6 +164,7 @@ extension ICEAgent {
     /// Whether this path may still be sent on or heard from; a TCP connection of another can be closed.
     package func isInUse(_ path: ICEPath) -> Bool {
         index(of: path) != nil || path == selectedPath || previous?.paths.contains(path) ?? false
+            || relays.contains { $0.client.path == path }
     }
 
     /// Tells of media that passed its own authentication (SRTP or DTLS): a sign of life, and for the lite agent
@@ -246,15 +257,18 @@ extension ICEAgent {
     /// A TCP connection ended, or was never made: its path is gone. What worked before is dialled again after a while.
     package mutating func pathLost(_ path: ICEPath, at now: Monotonic) {
         guard isLive else { return }
+        defer { reschedule() }
+        if loseRelay(on: path, at: now) { return }
         if let index = index(of: path) { losePair(at: index, at: now) }
         if nominating == path { nominating = nil }
         if selectedPath == path { reselect(at: now) }
-        reschedule()
     }
 
+    /// Relays are given back before, by `releaseRelays`, or forgotten.
     package mutating func close() {
         guard state != .closed else { return }
         drop()
+        relays.removeAll()
         setState(.closed)
     }
 

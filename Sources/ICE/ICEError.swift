@@ -48,6 +48,8 @@ package enum ICEError: Error, Equatable, Sendable {
     /// A transport or candidate type that this agent does not speak; the candidate can be skipped.
     case unsupportedCandidate
     case tooManyCandidates
+    /// No relay can be used: the agent is lite, has no MD5, or knows this server already.
+    case unsupportedServer
     /// A fragment or password of forbidden length or characters.
     case malformedCredentials
 

@@ -34,8 +34,25 @@ package enum ICELimits {
     /// Unknown attributes named in a 420 response (RFC 8489 section 14.9).
     package static let unknownAttributesReported = 4
     /// Room that `pollTransmit(into:)` needs: the largest message the agent writes, with both fragments at their
-    /// longest.
-    package static let transmitBytes = 640
+    /// longest, or a TURN request with all names at theirs.
+    package static let transmitBytes = 1_280
+    /// TURN servers used at a time.
+    package static let relays = 4
+    /// Name and password for a TURN server, in bytes; RFC 8489 section 14.3 allows 508.
+    package static let turnNameBytes = 256
+    /// REALM and NONCE, in bytes; RFC 8489 sections 14.9 and 14.10 allow 763.
+    package static let realmBytes = 256
+    package static let nonceBytes = 512
+    /// Addresses that one TURN server relays for us at a time (RFC 8656 section 9).
+    package static let permissions = 32
+    /// Channels of one allocation (RFC 8656 section 12).
+    package static let channels = 8
+    /// Lifetime of an allocation in seconds, whatever the server says (RFC 8656 section 7.2).
+    package static let allocationSeconds: ClosedRange<Int64> = 30...3_600
+    /// Requests again after a new nonce, within one transaction.
+    package static let authenticationAttempts = 4
+    /// What a relay adds to a datagram, padding included.
+    package static let relayOverheadBytes = 52
     /// Shortest random seed of an agent, in bytes.
     package static let seedBytes = 16
     /// Longest frame taken from a TCP connection.

@@ -60,8 +60,10 @@ package enum ICEEvent: Hashable, Sendable {
     case pathValidated(ICEPath)
     /// A server-reflexive or relayed candidate to tell the peer.
     case candidateFound(ICECandidate)
-    /// All STUN servers have answered or timed out.
+    /// All STUN and TURN servers have answered or timed out.
     case gatheringFinished
+    /// A TURN server was of no help, or is no longer.
+    case relayFailed(TURNFailure, server: TransportAddress)
 }
 
 /// Where the datagram that `pollTransmit(into:)` wrote has to go.

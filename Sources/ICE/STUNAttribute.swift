@@ -77,5 +77,8 @@ package struct STUNTransactionID: Hashable, Sendable {
     }
 }
 
+/// MD5 (RFC 1321), for the key of long-term credentials (RFC 8489 section 9.2.2); nil where it is not to be had.
+package typealias MD5Hash = @Sendable (_ message: RawSpan) -> [16 of UInt8]?
+
 /// What makes MESSAGE-INTEGRITY: HMAC-SHA1 (RFC 2104) of `message`, which must not be kept after the call.
 package typealias HMACSHA1 = @Sendable (_ key: [UInt8], _ message: RawSpan) -> [20 of UInt8]

@@ -82,11 +82,17 @@ package struct STUNMessage: ~Escapable {
     /// The value of the first attribute of this type, without padding; nil when absent.
     @_lifetime(copy self)
     package func value(of attribute: STUNAttribute) -> RawSpan? {
+        guard let range = range(of: attribute) else { return nil }
+        return bytes.extracting(range)
+    }
+
+    /// Where the value stands in the datagram.
+    func range(of attribute: STUNAttribute) -> Range<Int>? {
         var offset = Self.headerBytes
         while offset < attributesEnd {
             let length = Int(bytes.bigEndian(at: offset + 2, as: UInt16.self))
             if bytes.bigEndian(at: offset, as: UInt16.self) == attribute.rawValue {
-                return bytes.extracting(offset + 4..<offset + 4 + length)
+                return offset + 4..<offset + 4 + length
             }
             offset += 4 + (length + 3) & ~3
         }

@@ -9,7 +9,11 @@ struct CheckCommand: ParsableCommand {
 
     @OptionGroup var options: ConfigurationOptions
 
+    @Flag(help: "Print a table of all keys instead.")
+    var listKeys = false
+
     func run() throws {
+        if listKeys { return print(ConfigurationReference.markdown(), terminator: "") }
         let load = options.load()
         Terminal.show(load)
         guard let configuration = load.configuration else { throw ExitCode.failure }

@@ -104,7 +104,7 @@ package struct SignalMachine: Sendable {
     }
 
     enum Deadline: Int, CaseIterable, Sendable {
-        case connect, negotiation, transport, ping, pong, retry
+        case connect, negotiation, transport, goodbye, ping, pong, retry
     }
 
     struct Track: Sendable {
@@ -221,6 +221,7 @@ extension SignalMachine {
         case .connect: lose("the server did not answer in time", rejoins: isResuming, at: now)
         case .negotiation: lose("the server did not answer the offer", rejoins: true, at: now)
         case .transport: lose("no media connection was made in time", rejoins: true, at: now)
+        case .goodbye: lose("the media connection was closed by the server", rejoins: true, at: now)
         case .ping: ping(at: now)
         case .pong: lose("the signalling connection is silent", rejoins: false, at: now)
         case .retry: attempt(at: now)
@@ -310,6 +311,15 @@ extension SignalMachine {
     package mutating func transportMoved(at now: Monotonic) {
         guard state == .joined, attempts == nil, !isNegotiating, !awaitsOffer else { return }
         restartICE(iceServers, at: now)
+    }
+
+    /// The server closed the peer connection. The signalling is about to say why; without a reason it is a failure.
+    package mutating func transportClosed(at now: Monotonic) {
+        guard state == .joined else { return transportFailed("the media connection was closed by the server", at: now) }
+        transport = .new
+        wasConnected = false
+        timers[.transport] = nil
+        timers[.goodbye] = now + timing.goodbye
     }
 
     /// The peer connection has ended, or could not use the answer: only a new one helps.

@@ -12,6 +12,8 @@ package struct SignalTiming: Sendable {
     package var transport = Interval.seconds(15)
     /// … and after a resume, which a join replaces when it fails.
     package var resumedTransport = Interval.seconds(5)
+    /// For the reason to come after the server closed the media connection.
+    package var goodbye = Interval.seconds(1)
     /// Attempt n (from 0) waits n² of these …
     package var retryStep = Interval.milliseconds(300)
     /// … but no longer than this, so that a server that is back is not waited for in vain.

@@ -10,12 +10,23 @@ package struct RPCClientTable: Sendable {
         package let requestID: String
         package let channel: String
         package let payload: [UInt8]
+
+        package init(requestID: String, channel: String, payload: [UInt8]) {
+            self.requestID = requestID
+            self.channel = channel
+            self.payload = payload
+        }
     }
 
     /// A call is over.
     package struct Event: Equatable, Sendable {
         package let requestID: String
         package let outcome: RPCClientCall.Outcome
+
+        package init(requestID: String, outcome: RPCClientCall.Outcome) {
+            self.requestID = requestID
+            self.outcome = outcome
+        }
     }
 
     private struct Entry {

@@ -4,7 +4,8 @@ import Redis
 package import Runtime
 package import SwiftProtobuf
 
-/// Serves methods: claims requests, runs handlers, one task each, and answers.
+/// Serves methods: claims requests, runs handlers, one task each, and answers. What is registered keeps the server alive
+/// until it is unregistered or the bus is closed.
 @MediaLoop
 package final class RPCServer {
     /// One registered method and topic.
@@ -97,7 +98,7 @@ package final class RPCServer {
                 subscription: Task { [bus] in
                     do throws(RedisError) {
                         return .success(
-                            try await bus.redis.subscribe(name, within: timeout) { [weak self] in self?.receive($0) })
+                            try await bus.redis.subscribe(name, within: timeout) { self.receive($0) })
                     } catch {
                         return .failure(error)
                     }

@@ -35,6 +35,11 @@ package struct RPCServerTable: Sendable {
     package struct Transmit: Equatable, Sendable {
         package let channel: String
         package let payload: [UInt8]
+
+        package init(channel: String, payload: [UInt8]) {
+            self.channel = channel
+            self.payload = payload
+        }
     }
 
     private struct Registration {

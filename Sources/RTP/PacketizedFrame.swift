@@ -6,6 +6,8 @@ package struct PayloadFragment: Hashable, Sendable {
     package var prefix: InlineBytes
     /// The last packet of its frame.
     package var marker: Bool
+    /// RTP padding (RFC 3550 section 5.1) behind the payload; 0 is none.
+    package private(set) var paddingCount: UInt8 = 0
     private let start: UInt32
     private let length: UInt32
 
@@ -15,6 +17,12 @@ package struct PayloadFragment: Hashable, Sendable {
         self.marker = marker
         start = UInt32(truncatingIfNeeded: range.lowerBound)
         length = UInt32(truncatingIfNeeded: range.count)
+    }
+
+    /// Padding and nothing else.
+    init(paddingCount: UInt8) {
+        self.init(range: 0..<0)
+        self.paddingCount = paddingCount
     }
 
     package var range: Range<Int> { Int(start)..<Int(start) + Int(length) }
@@ -49,6 +57,19 @@ package final class PacketizedFrame: Sendable {
     package let audioLevel: HeaderExtensionValues.AudioLevel?
     /// Payload bytes of all packets.
     package let byteCount: Int
+
+    /// One packet of padding alone, which every receiver drops: it fills a bandwidth probe.
+    static let padding = PacketizedFrame(paddingCount: 255)
+
+    private init(paddingCount: UInt8) {
+        payload = SlabSlice(copying: [])
+        fragments = [PayloadFragment(paddingCount: paddingCount)]
+        pts = 0
+        kind = .video
+        isKey = false
+        audioLevel = nil
+        byteCount = 0
+    }
 
     /// `maxPayloadBytes` bounds prefix and frame bytes of each packet. A frame without anything to send has no
     /// fragments.

@@ -66,11 +66,11 @@ public struct RTPHeader: Equatable, Sendable {
     @_lifetime(copy packet)
     public func payload(of packet: RawSpan) -> RawSpan { packet.extracting(payloadRange) }
 
-    /// Appends the fixed header without padding and contributing sources. With `hasExtension` the caller appends the
-    /// extension block next.
+    /// Appends the fixed header without contributing sources. With `hasExtension` the caller appends the extension
+    /// block next; with `hasPadding` padding last, whose last byte is its count.
     @inlinable
-    public func write(hasExtension: Bool, into output: inout OutputRawSpan) {
-        output.append(hasExtension ? 0x90 as UInt8 : 0x80)
+    public func write(hasExtension: Bool, hasPadding: Bool = false, into output: inout OutputRawSpan) {
+        output.append(0x80 | (hasExtension ? 0x10 as UInt8 : 0) | (hasPadding ? 0x20 : 0))
         output.append((marker ? 0x80 : 0) | payloadType)
         output.append(bigEndian: sequenceNumber)
         output.append(bigEndian: timestamp)

@@ -25,6 +25,9 @@ package struct RTPSender: ~Copyable {
         case bitrateLimited(UInt64)
         /// New entries stand in `feedback`.
         case feedbackReceived
+        /// What the path is believed to carry, bits a second of the packets with transport-wide numbers: once a second
+        /// while feedback comes, and at once when it changed by more than 5 %.
+        case bandwidthEstimated(bitsPerSecond: Int)
     }
 
     private struct ReferenceTime {
@@ -34,11 +37,11 @@ package struct RTPSender: ~Copyable {
         var arrivedAt: Monotonic
     }
 
-    private let clock: NTPClock
+    let clock: NTPClock
     private let cname: InlineBytes
-    private var streams: [SendStream] = []
-    private var pacer: Pacer
-    private var sentPackets: SentPacketHistory
+    var streams: [SendStream] = []
+    var pacer: Pacer
+    var sentPackets: SentPacketHistory
     private var referenceTimes: [ReferenceTime] = []
     /// When reports are due next.
     private var controlDueAt: Monotonic?
@@ -48,21 +51,38 @@ package struct RTPSender: ~Copyable {
     private var bitrateLimit: UInt64?
     /// Smoothed over report blocks of all streams.
     package private(set) var roundTrip: Interval?
+    /// Nil when the path's bandwidth is not to be estimated.
+    var estimator: BandwidthEstimator?
+    var burst: Burst?
+    /// What the application was told last, and when.
+    var told: (bitrate: Int, at: Monotonic)?
+    var bitrateToTell: Int?
 
     /// `cname` is the same for all streams of the peer and tells nothing (RFC 7022). `targetBitrate`, bits a second,
-    /// is that of all video encoders together.
-    package init(clock: NTPClock, cname: InlineBytes, targetBitrate: Int, firstTransportSequence: UInt16 = 0) {
+    /// is that of all video encoders together on a perfect path. With `estimatesBandwidth` transport-wide feedback sets
+    /// a limit to the pace and makes `bandwidthEstimated` events.
+    package init(
+        clock: NTPClock, cname: InlineBytes, targetBitrate: Int, estimatesBandwidth: Bool = false,
+        firstTransportSequence: UInt16 = 0
+    ) {
         self.clock = clock
         self.cname = cname
         pacer = Pacer(targetBitrate: targetBitrate)
+        estimator = estimatesBandwidth ? BandwidthEstimator(wantedBitrate: targetBitrate) : nil
         sentPackets = SentPacketHistory(firstSequence: firstTransportSequence)
         referenceTimes.reserveCapacity(RTPLimits.maxPendingReferenceTimes)
+        feedback.reserveCapacity(estimatesBandwidth ? RTPLimits.maxFeedbackStatuses : 0)
     }
 
-    /// Bits a second of all video together; sets the pace.
+    /// Bits a second of all video together that would be sent on a perfect path: sets the pace, and how far the
+    /// estimate of the bandwidth may go.
     package var targetBitrate: Int {
         get { pacer.targetBitrate }
-        set { pacer.targetBitrate = newValue }
+        set {
+            pacer.targetBitrate = newValue
+            estimator?.wantedBitrate = newValue
+            tellOfWish()
+        }
     }
 
     /// Bytes of video that wait for their turn.
@@ -86,10 +106,20 @@ package struct RTPSender: ~Copyable {
     package mutating func send(_ frame: PacketizedFrame, on stream: Int, at now: Monotonic) -> Bool {
         if streams[stream].awaitsKeyFrame {
             guard frame.isKey else {
-                askForKeyFrame(on: stream, at: now)
+                // While the path is behind, a key frame would only make it worse.
+                if pacer.pathBitrate == nil || pacer.queueTime < Pacer.calmQueueTime {
+                    askForKeyFrame(on: stream, at: now)
+                }
                 streams[stream].statistics.framesDropped &+= 1
                 return false
             }
+        }
+        guard !isBehind(stream, at: now) else {
+            requireKeyFrame(on: stream)
+            streams[stream].statistics.framesDropped &+= 1
+            return false
+        }
+        if streams[stream].awaitsKeyFrame {
             streams[stream].awaitsKeyFrame = false
             streams[stream].keyFrameAskedAt = nil
         }
@@ -110,6 +140,7 @@ package struct RTPSender: ~Copyable {
     /// Lets go of what is too old. Call it when `nextDeadline` has come.
     package mutating func advance(to now: Monotonic) {
         for index in streams.indices { streams[index].expire(at: now) }
+        advanceBandwidth(to: now)
     }
 
     /// Writes the next datagram and says what it is; nil when nothing may leave before `nextDeadline`.
@@ -119,37 +150,41 @@ package struct RTPSender: ~Copyable {
     package mutating func pollTransmit(into output: inout OutputRawSpan, at now: Monotonic) -> Transmit? {
         precondition(output.freeCapacity >= RTPLimits.maxDatagramBytes, "no room for a datagram")
         if let due = controlDueAt, due <= now, writeControl(into: &output, at: now) { return .control }
-        while let item = pacer.next(at: now) {
-            let start = output.byteCount
-            let number = sentPackets.nextSequence
-            let stream: Int
-            switch item {
-            case .fragment(let index, let frame, let fragment, let timestamp):
-                stream = index
-                streams[stream].write(
-                    frame, fragment: fragment, timestamp: timestamp, transportSequence: number, at: now, clock: clock,
-                    into: &output)
-                if streams[stream].reportDueAt == nil { scheduleReport(of: stream, at: now) }
-            case .retransmission(let index, let sequenceNumber):
-                stream = index
-                let isWritten = streams[stream].writeAgain(
-                    sequenceNumber, transportSequence: number, at: now, clock: clock, into: &output)
-                if !isWritten { continue }
-            }
-            if streams[stream].configuration.extensions[.transportSequence] != nil {
-                sentPackets.record(byteCount: output.byteCount - start, at: now)
-            }
-            return .media(stream: stream)
+        beginBurst(at: now)
+        while let item = pacer.next(at: now) ?? nextInBurst(at: now) {
+            if let stream = write(item, into: &output, at: now) { return .media(stream: stream) }
         }
-        return nil
+        return writePadding(into: &output, at: now).map { .media(stream: $0) }
+    }
+
+    /// Writes a packet and returns its stream; nil, and nothing written, when it is no longer there.
+    private mutating func write(_ item: Pacer.Item, into output: inout OutputRawSpan, at now: Monotonic) -> Int? {
+        let start = output.byteCount
+        let number = sentPackets.nextSequence
+        let stream: Int
+        switch item {
+        case .fragment(let index, let frame, let fragment, let timestamp):
+            stream = index
+            streams[stream].write(
+                frame, fragment: fragment, timestamp: timestamp, transportSequence: number, at: now, clock: clock,
+                into: &output)
+            if streams[stream].reportDueAt == nil { scheduleReport(of: stream, at: now) }
+        case .retransmission(let index, let sequenceNumber):
+            stream = index
+            let isWritten = streams[stream].writeAgain(
+                sequenceNumber, transportSequence: number, at: now, clock: clock, into: &output)
+            if !isWritten { return nil }
+        }
+        recordSent(byteCount: output.byteCount - start, on: stream, at: now)
+        return stream
     }
 
     /// When to call `advance(to:)` and poll again.
     package var nextDeadline: Monotonic? {
-        switch (pacer.nextDeadline, controlDueAt) {
-        case (let a?, let b?): min(a, b)
-        case (let a, let b): a ?? b
-        }
+        var earliest = pacer.nextDeadline ?? .distantFuture
+        if let controlDueAt { earliest = min(earliest, controlDueAt) }
+        if let bandwidthDeadline { earliest = min(earliest, bandwidthDeadline) }
+        return earliest == .distantFuture ? nil : earliest
     }
 
     package mutating func pollEvent() -> Event? {
@@ -161,6 +196,7 @@ package struct RTPSender: ~Copyable {
             hasFeedback = false
             return .feedbackReceived
         }
+        if let bitrate = bitrateToTell.take() { return .bandwidthEstimated(bitsPerSecond: bitrate) }
         return bitrateLimit.take().map { .bitrateLimited($0) }
     }
 
@@ -221,6 +257,8 @@ extension RTPSender {
     package mutating func receiveControl(_ datagram: RawSpan, at now: Monotonic) throws(RTPError) {
         feedback.removeAll(keepingCapacity: true)
         var reader = RTCPReader(datagram)
+        // What precedes a malformed packet counts.
+        defer { receiveBandwidthFeedback(at: now) }
         while let packet = try reader.next() { try receive(packet, at: now) }
     }
 
@@ -277,6 +315,7 @@ extension RTPSender {
             }
         } else if let bitrate = try packet.maximumBitrate() {
             bitrateLimit = bitrate
+            estimator?.cap = Int(clamping: bitrate)
         }
     }
 

@@ -62,6 +62,8 @@ package struct SendStream: Sendable {
         package var framesDropped: UInt64 = 0
         package var packetsRetransmitted: UInt64 = 0
         package var bytesRetransmitted: UInt64 = 0
+        /// Packets of padding alone, sent to probe the path.
+        package var paddingPacketsSent: UInt64 = 0
         /// Packets that the peer reported lost, repeats included.
         package var packetsNacked: UInt64 = 0
         /// PLI and FIR.
@@ -79,6 +81,9 @@ package struct SendStream: Sendable {
     private var isBound = false
     private var isRetransmissionBound = false
     package private(set) var lastSentAt: Monotonic?
+    private var lastTimestamp: UInt32 = 0
+    /// The last packet ended its frame.
+    private var isAtFrameEnd = false
     /// Frames are dropped until a key frame comes.
     var awaitsKeyFrame: Bool
     /// A key frame is to be asked for by the next event.
@@ -105,7 +110,8 @@ package struct SendStream: Sendable {
     package func senderReport(at now: Monotonic, clock: NTPClock) -> SenderReport {
         // Plain retransmissions leave on the same SSRC and count as packets of it.
         let isPlain = configuration.retransmission == nil
-        let packets = statistics.packetsSent &+ (isPlain ? statistics.packetsRetransmitted : 0)
+        let again = statistics.packetsRetransmitted &+ statistics.paddingPacketsSent
+        let packets = statistics.packetsSent &+ (isPlain ? again : 0)
         let octets = statistics.bytesSent &+ (isPlain ? statistics.bytesRetransmitted : 0)
         return SenderReport(
             ssrc: configuration.ssrc, ntp: clock.time(at: now), rtpTimestamp: timestamp(at: now.nanoseconds),
@@ -132,9 +138,11 @@ package struct SendStream: Sendable {
         cache.append(frame, fragment: index, sequenceNumber: nextSequenceNumber, timestamp: timestamp, at: now)
         nextSequenceNumber &+= 1
         lastSentAt = now
+        lastTimestamp = timestamp
+        isAtFrameEnd = fragment.marker || index == frame.fragments.count - 1
         statistics.packetsSent &+= 1
         statistics.bytesSent &+= UInt64(fragment.byteCount)
-        if fragment.marker || index == frame.fragments.count - 1 {
+        if isAtFrameEnd {
             statistics.framesSent &+= 1
             if frame.isKey { statistics.keyFramesSent &+= 1 }
         }
@@ -171,6 +179,46 @@ package struct SendStream: Sendable {
         statistics.packetsRetransmitted &+= 1
         statistics.bytesRetransmitted &+= UInt64(fragment.byteCount)
         return true
+    }
+}
+
+// MARK: - Padding
+
+extension SendStream {
+    /// Whether a packet of padding may go out now: on the stream's own source only between frames.
+    package var canPad: Bool {
+        configuration.kind == .video && lastSentAt != nil && (configuration.retransmission != nil || isAtFrameEnd)
+    }
+
+    /// Writes a packet of padding alone: with the source for retransmissions, where its number matters to nobody, or
+    /// else with the stream's own next number, remembered like any other packet, for the peer may ask for it again.
+    package mutating func writePadding(
+        transportSequence: UInt16, at now: Monotonic, clock: NTPClock, into output: inout OutputRawSpan
+    ) {
+        let frame = PacketizedFrame.padding
+        var header = RTPHeader(
+            marker: false, payloadType: configuration.payloadType, sequenceNumber: nextSequenceNumber,
+            timestamp: lastTimestamp, ssrc: configuration.ssrc)
+        var values = timing(transportSequence, at: now, clock: clock)
+        if let retransmission = configuration.retransmission {
+            header.payloadType = retransmission.payloadType
+            header.ssrc = retransmission.ssrc
+            header.sequenceNumber = nextRetransmissionNumber
+            nextRetransmissionNumber &+= 1
+            if !isRetransmissionBound {
+                values.mid = configuration.mid
+                values.repairedStreamID = configuration.streamID
+            }
+        } else {
+            cache.append(frame, fragment: 0, sequenceNumber: nextSequenceNumber, timestamp: lastTimestamp, at: now)
+            nextSequenceNumber &+= 1
+            if !isBound {
+                values.mid = configuration.mid
+                values.streamID = configuration.streamID
+            }
+        }
+        write(header, values, originalSequence: nil, frame.fragments[0], of: frame, into: &output)
+        statistics.paddingPacketsSent &+= 1
     }
 }
 
@@ -220,8 +268,14 @@ extension SendStream {
         of frame: PacketizedFrame, into output: inout OutputRawSpan
     ) {
         let map = configuration.extensions
-        header.write(hasExtension: values.encodedByteCount(map: map) > 0, into: &output)
+        let padding = fragment.paddingCount
+        header.write(
+            hasExtension: values.encodedByteCount(map: map) > 0, hasPadding: padding > 0, into: &output)
         values.write(map: map, into: &output)
+        guard padding == 0 else {
+            for _ in 1..<padding { output.append(0 as UInt8) }
+            return output.append(padding)
+        }
         if let originalSequence { output.append(bigEndian: originalSequence) }
         fragment.prefix.write(into: &output)
         let payload = frame.payload

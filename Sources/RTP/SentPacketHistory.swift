@@ -11,6 +11,18 @@ package struct SentPacketHistory: Sendable {
         package var sentAt: Monotonic
         /// In 250 µs on the receiver's clock, counted on over its wraps; nil when the receiver has not got it.
         package var arrival: Int64?
+        /// An earlier feedback told of the packet already, as lost.
+        package var wasReported: Bool
+
+        package init(
+            sequenceNumber: UInt16, byteCount: Int, sentAt: Monotonic, arrival: Int64?, wasReported: Bool = false
+        ) {
+            self.sequenceNumber = sequenceNumber
+            self.byteCount = byteCount
+            self.sentAt = sentAt
+            self.arrival = arrival
+            self.wasReported = wasReported
+        }
     }
 
     private struct Entry {
@@ -19,6 +31,7 @@ package struct SentPacketHistory: Sendable {
         var byteCount: UInt16
         /// False once its arrival was reported.
         var isPending: Bool
+        var wasReported: Bool
     }
 
     private var slots: [Entry]
@@ -29,7 +42,7 @@ package struct SentPacketHistory: Sendable {
     /// `capacity` is a power of two.
     package init(capacity: Int = RTPLimits.feedbackHistoryPackets, firstSequence: UInt16 = 0) {
         precondition(capacity > 0 && capacity <= 32_768 && capacity & (capacity - 1) == 0, "capacity is a power of two")
-        let none = Entry(sentAt: .zero, sequenceNumber: 0, byteCount: 0, isPending: false)
+        let none = Entry(sentAt: .zero, sequenceNumber: 0, byteCount: 0, isPending: false, wasReported: false)
         slots = Array(repeating: none, count: capacity)
         nextSequence = firstSequence
     }
@@ -37,7 +50,8 @@ package struct SentPacketHistory: Sendable {
     /// Notes that the packet with `nextSequence` leaves now.
     package mutating func record(byteCount: Int, at now: Monotonic) {
         slots[slot(nextSequence)] = Entry(
-            sentAt: now, sequenceNumber: nextSequence, byteCount: UInt16(clamping: byteCount), isPending: true)
+            sentAt: now, sequenceNumber: nextSequence, byteCount: UInt16(clamping: byteCount), isPending: true,
+            wasReported: false)
         nextSequence &+= 1
     }
 
@@ -51,11 +65,17 @@ package struct SentPacketHistory: Sendable {
             guard entry.isPending, entry.sequenceNumber == status.sequenceNumber else { continue }
             let arrival = status.arrival.map { arrivals.unwrap(UInt32(truncatingIfNeeded: $0)) }
             if arrival != nil { slots[index].isPending = false }
+            slots[index].wasReported = true
             outcomes.append(
                 Outcome(
                     sequenceNumber: entry.sequenceNumber, byteCount: Int(entry.byteCount), sentAt: entry.sentAt,
-                    arrival: arrival))
+                    arrival: arrival, wasReported: entry.wasReported))
         }
+    }
+
+    /// Feedback about what was sent so far finds nothing any more.
+    package mutating func forget() {
+        for index in slots.indices { slots[index].isPending = false }
     }
 
     private func slot(_ sequenceNumber: UInt16) -> Int { Int(sequenceNumber) & (slots.count - 1) }

@@ -235,7 +235,12 @@ extension RedisConnection: TCPStreamHandler, Runtime.TimerHandler {
 
     func streamEnded(_ stream: TCPStream, at now: Monotonic) { fail(.closedByServer) }
 
-    func stream(_ stream: TCPStream, failed error: RuntimeError, at now: Monotonic) { fail(.network(error)) }
+    func stream(_ stream: TCPStream, failed error: RuntimeError, at now: Monotonic) {
+        switch error {
+        case .system(_, .connectionReset), .system(_, .brokenPipe): fail(.closedByServer)
+        default: fail(.network(error))
+        }
+    }
 
     func timerFired(_ timer: LoopTimer, at now: Monotonic) {
         guard failure == nil else { return }

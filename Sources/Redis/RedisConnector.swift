@@ -127,13 +127,13 @@ final class RedisConnector {
 }
 
 /// Where a cluster sends a command on to.
-struct ClusterRedirect: Equatable, Sendable {
-    let address: RedisAddress
+package struct ClusterRedirect: Equatable, Sendable {
+    package let address: RedisAddress
     /// ASKING goes before the command, and only this once.
-    let isAsk: Bool
+    package let isAsk: Bool
 
     /// Reads "MOVED slot host:port" and "ASK slot host:port"; an empty host is that of the node that answered.
-    init?(_ error: String, answeredBy node: RedisAddress) {
+    package init?(_ error: String, answeredBy node: RedisAddress) {
         let words = error.split(separator: " ")
         guard words.count == 3, words[0] == "MOVED" || words[0] == "ASK", let colon = words[2].lastIndex(of: ":"),
             let port = UInt16(words[2][words[2].index(after: colon)...]), port > 0

@@ -61,7 +61,7 @@ extension RedisError: CustomStringConvertible {
         case .masterUnknown(let name):
             "no sentinel that answers knows a master named \"\(name)\"; check sentinel_master_name and the addresses"
         case .refused(let text): "redis refused a command: \(text)"
-        case .protocolViolated: "the answer is not that of a redis server"
+        case .protocolViolated: "the answer is not that of a redis server; is this its port, and does it expect TLS?"
         case .limitExceeded(let limit): "too many \(limit.rawValue)"
         case .notConnected: "there is no connection to redis at the moment"
         case .tooManyRedirects: "the nodes of the redis cluster do not agree on who owns a key"

@@ -227,7 +227,8 @@ package struct RedisSession: ~Copyable {
         switch reply {
         case .array(let values) where values.first?.text == "master": return
         case .array: throw .notMaster
-        case .error(let text): throw Self.setupError(text) ?? .refused(text)
+        // A user without the right to ask takes the sentinel's word.
+        case .error(let text): if let error = Self.setupError(text) { throw error }
         default: throw .protocolViolated
         }
     }

@@ -101,23 +101,23 @@ package struct RedisTiming: Equatable, Sendable {
 }
 
 /// The pauses between attempts to connect.
-struct ReconnectBackoff: Sendable {
+package struct ReconnectBackoff: Sendable {
     private let shortest: Interval
     private let longest: Interval
     private var upcoming: Interval
 
-    init(_ timing: RedisTiming) {
+    package init(_ timing: RedisTiming) {
         shortest = timing.shortestBackoff
         longest = max(timing.shortestBackoff, timing.longestBackoff)
         upcoming = shortest
     }
 
     /// The pause before the next attempt.
-    mutating func next() -> Interval {
+    package mutating func next() -> Interval {
         defer { upcoming = min(upcoming * 2, longest) }
         return upcoming
     }
 
     /// A connection was made.
-    mutating func reset() { upcoming = shortest }
+    package mutating func reset() { upcoming = shortest }
 }

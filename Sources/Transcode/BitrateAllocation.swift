@@ -29,6 +29,12 @@ package struct BitrateAllocation: Sendable, Hashable {
         package var bitrate: Int
         /// False when nobody watches the layer, or the path cannot carry it.
         package var isEncoded: Bool
+
+        package init(quality: LayerQuality, bitrate: Int, isEncoded: Bool) {
+            self.quality = quality
+            self.bitrate = bitrate
+            self.isEncoded = isEncoded
+        }
     }
 
     /// Of the estimate, for headers, retransmissions and what encoders overshoot.

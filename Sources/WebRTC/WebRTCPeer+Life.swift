@@ -58,6 +58,7 @@ extension WebRTCPeer {
             case .keyFrameRequested(let stream): events.append(.keyFrameRequested(stream: stream))
             case .bitrateLimited(let rate): events.append(.bitrateLimited(rate))
             case .feedbackReceived: events.append(.feedbackReceived)
+            case .bandwidthEstimated(let rate): events.append(.bandwidthEstimated(bitsPerSecond: rate))
             }
         }
     }
@@ -67,7 +68,10 @@ extension WebRTCPeer {
             guard state != .closed else { continue }
             switch event {
             case .selectedPathChanged(let path):
-                if let lastPath, lastPath != path { events.append(.pathChanged(path)) }
+                if let lastPath, lastPath != path {
+                    events.append(.pathChanged(path))
+                    sender.pathChanged(at: now)
+                }
                 lastPath = path
                 startHandshake(at: now)
             case .stateChanged(.failed), .stateChanged(.closed): finish(.unreachable)
@@ -79,6 +83,7 @@ extension WebRTCPeer {
                 isSilent = false
                 events.append(.reconnected)
             case .candidateFound(let candidate): events.append(.candidateFound(candidate))
+            case .relayFailed(let failure, let server): events.append(.relayFailed(failure, server: server))
             case .gatheringFinished: events.append(.gatheringFinished)
             case .stateChanged(.checking), .pathValidated: break
             }

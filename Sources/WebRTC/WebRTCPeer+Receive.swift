@@ -9,6 +9,21 @@ extension WebRTCPeer {
         _ datagram: inout MutableRawSpan, on path: ICEPath, at now: Monotonic
     ) -> Received {
         guard state != .closed else { return .handled }
+        switch ice.unwrap(datagram.bytes, on: path, at: now) {
+        case .direct: return receiveDirectly(&datagram, on: path, at: now)
+        case .handled:
+            handleICE(at: now)
+            return .handled
+        case .relayed(let range, let path):
+            datagram.moveToFront(range)
+            var payload = datagram._mutatingExtracting(0..<range.count)
+            return receiveDirectly(&payload, on: path, at: now)
+        }
+    }
+
+    private mutating func receiveDirectly(
+        _ datagram: inout MutableRawSpan, on path: ICEPath, at now: Monotonic
+    ) -> Received {
         let kind = STUNDemux.classify(datagram.bytes)
         if kind == .stun {
             if case .ignored = ice.receive(datagram.bytes, on: path, at: now) { drops.stun &+= 1 }

@@ -63,10 +63,15 @@ extension WebRTCPeer {
         case bitrateLimited(UInt64)
         /// New entries stand in `sender.feedback`.
         case feedbackReceived
+        /// What the path is believed to carry, bits a second of the packets with transport-wide numbers: once a second
+        /// while feedback comes, and at once when it changed by more than 5 %.
+        case bandwidthEstimated(bitsPerSecond: Int)
         /// A server-reflexive or relayed candidate to tell the other side.
         case candidateFound(ICECandidate)
         /// All STUN and TURN servers have answered or timed out.
         case gatheringFinished
+        /// A TURN server was of no help, or is no longer.
+        case relayFailed(TURNFailure, server: TransportAddress)
         /// Packets take another path than before: estimates of the old one mean nothing. When it is a fallback, the other
         /// side may not follow before an ICE restart.
         case pathChanged(ICEPath)

@@ -29,6 +29,8 @@ package struct WebRTCPeer: ~Copyable {
         package var cname: InlineBytes
         /// Bits a second of all video together; sets the pace.
         package var targetBitrate: Int
+        /// Whether transport-wide feedback limits the pace and makes `bandwidthEstimated` events.
+        package var estimatesBandwidth = false
 
         package init(
             ice: ICEAgent.Configuration, remoteCredentials: ICECredentials?, dtlsContext: DTLSContext,
@@ -74,7 +76,8 @@ package struct WebRTCPeer: ~Copyable {
         ice = ICEAgent(configuration.ice, at: now)
         if let credentials = configuration.remoteCredentials { ice.setRemoteCredentials(credentials, at: now) }
         sender = RTPSender(
-            clock: configuration.clock, cname: configuration.cname, targetBitrate: configuration.targetBitrate)
+            clock: configuration.clock, cname: configuration.cname, targetBitrate: configuration.targetBitrate,
+            estimatesBandwidth: configuration.estimatesBandwidth)
         dtlsContext = configuration.dtlsContext
         hasRemote = configuration.remoteCredentials != nil
         dtls = try DTLSConnection(
@@ -131,8 +134,10 @@ extension WebRTCPeer {
     /// Protects an RTCP datagram that the caller wrote into `output`, such as feedback about media that it receives,
     /// and says where it goes; nil, with `output` empty, when it may not leave. Room as for `pollTransmit`.
     package func protectControl(_ output: inout OutputRawSpan) -> ICEPath? {
-        if state == .connected, let path = ice.selectedPath, let sending, sending.protectRTCP(&output) == .ok {
-            return path
+        if state == .connected, let path = ice.selectedPath, let sending, sending.protectRTCP(&output) == .ok,
+            let outer = ice.wrap(&output, on: path)
+        {
+            return outer
         }
         output.removeAll()
         return nil
@@ -147,21 +152,31 @@ extension WebRTCPeer {
         // What was done to `ice` directly may have its events too.
         handleICE(at: now)
         if let transmit = ice.pollTransmit(into: &output) { return transmit.path }
-        guard let path = ice.selectedPath else { return nil }
-        if writeGoodbye(into: &output) { return path }
-        if dtls.pollTransmit(into: &output) { return path }
-        guard state == .connected, let sending else { return nil }
+        if let path = ice.selectedPath, writeNext(into: &output, at: now) {
+            if let outer = ice.wrap(&output, on: path) { return outer }
+            drops.unprotected &+= 1
+            output.removeAll()
+        }
+        // TURN servers are told last, as they carry the goodbye.
+        guard state == .closed, ice.releaseRelays(at: now) else { return nil }
+        return ice.pollTransmit(into: &output)?.path
+    }
+
+    /// The next datagram for the selected path.
+    private mutating func writeNext(into output: inout OutputRawSpan, at now: Monotonic) -> Bool {
+        if writeGoodbye(into: &output) || dtls.pollTransmit(into: &output) { return true }
+        guard state == .connected, let sending else { return false }
         while let transmit = sender.pollTransmit(into: &output, at: now) {
             let status =
                 switch transmit {
                 case .media: sending.protectRTP(&output)
                 case .control: sending.protectRTCP(&output)
                 }
-            if status == .ok { return path }
+            if status == .ok { return true }
             drops.unprotected &+= 1
             output.removeAll()
         }
-        return nil
+        return false
     }
 
     /// RTCP's BYE goes before DTLS's close_notify, with which the peer forgets the keys.

@@ -44,6 +44,18 @@ import Testing
             tag: hex("60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54")),
     ]
 
+    @Test("MD5 gives the digests of RFC 1321")
+    func md5() throws {
+        let vectors = [
+            ("", "d41d8cd98f00b204e9800998ecf8427e"), ("abc", "900150983cd24fb0d6963f7d28e17f72"),
+            ("message digest", "f96b697d7cb7938d525a2f31aaf161d0"),
+        ]
+        for (text, expected) in vectors {
+            let digest = try #require(Digest.md5Tag(Array(text.utf8).rawSpan))
+            #expect(String(hex: (0..<16).map { digest[$0] }) == expected)
+        }
+    }
+
     @Test("HMAC-SHA1 gives the tags of RFC 2202", arguments: sha1Vectors)
     func sha1(vector: Vector) {
         #expect(HMAC.sha1(key: vector.key, vector.message) == vector.tag)

@@ -28,9 +28,23 @@ final class Host {
         _ mode: ICEAgent.Mode, _ role: ICEAgent.Role = .controlled, seed: UInt64, credentials: ICECredentials? = nil
     ) -> ICEAgent.Configuration {
         var generator = SeededGenerator(seed: seed)
-        return ICEAgent.Configuration(
+        var configuration = ICEAgent.Configuration(
             mode: mode, role: role, credentials: credentials ?? ICECredentials(random: generator.bytes(24)),
             seed: generator.bytes(32), hmac: testHMAC)
+        configuration.md5 = testMD5
+        return configuration
+    }
+
+    /// Wraps a datagram as media on the selected path would be.
+    func send(_ payload: [UInt8]) -> Datagram? {
+        guard let path = agent.selectedPath else { return nil }
+        let (bytes, outer) = captureOutput { output in
+            output.append(copying: payload)
+            return agent.wrap(&output, on: path)
+        }
+        guard let outer, let source = sockets[outer.socket] else { return nil }
+        return Datagram(
+            transport: outer.socket.transport, source: source, destination: outer.remote, bytes: bytes)
     }
 
     @discardableResult
@@ -43,11 +57,16 @@ final class Host {
     }
 
     /// Opens a socket that is not offered as a candidate, as an address behind NAT or on a wildcard may not be.
-    func bindSilently(_ id: Int32, _ local: TransportAddress) { sockets[ICESocket(id: id)] = local }
+    func bindSilently(_ id: Int32, _ local: TransportAddress, transport: ICETransport = .udp) {
+        sockets[ICESocket(id: id, transport: transport)] = local
+    }
 
     func translate(_ local: TransportAddress, to outside: TransportAddress) { translations[local] = outside }
 
     func owns(_ destination: TransportAddress) -> Bool { local(for: destination) != nil }
+
+    /// Whether this is one of the host's addresses, as seen from outside.
+    func knows(_ address: TransportAddress) -> Bool { local(for: address) != nil }
 
     func outside(_ source: TransportAddress) -> TransportAddress { translations[source] ?? source }
 
@@ -90,6 +109,12 @@ final class Host {
 
     // `#expect` cannot hold the agent itself, which is not copyable.
     func isValidated(_ path: ICEPath) -> Bool { agent.isValidated(path) }
+    var localCandidates: [ICECandidate] { agent.localCandidates }
+    var liveRelayCount: Int { agent.liveRelayCount }
+    func releaseRelays(at now: Monotonic) -> Bool { agent.releaseRelays(at: now) }
+    func unwrap(_ bytes: [UInt8], on path: ICEPath, at now: Monotonic) -> ICEUnwrapped {
+        agent.unwrap(bytes.rawSpan, on: path, at: now)
+    }
     var selectedPath: ICEPath? { agent.selectedPath }
     var isNominated: Bool { agent.isNominated }
     var state: ICEState { agent.state }
@@ -123,6 +148,8 @@ final class World {
     var bToA: Netem<Datagram>
     /// Answers Binding requests at this address, over a network without loss or delay.
     var stunServer: TransportAddress?
+    /// Takes what goes to it or to its relayed addresses, over a network without loss or delay on the clients' side.
+    var turn: TURNServerModel?
     /// Looks at, changes or swallows what is delivered.
     var filter: (Datagram) -> Datagram? = { $0 }
 
@@ -177,6 +204,8 @@ final class World {
                 datagram.source = host.outside(datagram.source)
                 if datagram.destination == stunServer {
                     answer(datagram, to: host)
+                } else if let turn, turn.owns(datagram.destination) {
+                    relay(datagram, through: turn)
                 } else if isA {
                     aToB.send(datagram, at: now)
                 } else {
@@ -185,6 +214,26 @@ final class World {
             }
         }
     }
+
+    func relay(_ datagram: Datagram, through turn: TURNServerModel) {
+        guard let datagram = filter(datagram) else { return }
+        let outgoing = turn.receive(datagram.bytes, from: datagram.source, to: datagram.destination)
+        for sent in outgoing {
+            let isForA = a.knows(sent.destination)
+            var copy = datagram
+            (copy.source, copy.destination, copy.bytes) = (sent.source, sent.destination, sent.bytes)
+            if sent.isRelayed {
+                copy.transport = .udp
+                if isForA { bToA.send(copy, at: now) } else { aToB.send(copy, at: now) }
+            } else {
+                copy.transport = turnTransports[sent.destination] ?? .udp
+                deliver(copy, to: isForA ? a : b)
+            }
+        }
+    }
+
+    /// How clients came to the TURN server, when not over UDP.
+    var turnTransports: [TransportAddress: ICETransport] = [:]
 
     private func deliver(_ datagram: Datagram, to host: Host) {
         guard let datagram = filter(datagram) else { return }

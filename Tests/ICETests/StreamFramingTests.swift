@@ -84,3 +84,40 @@ import Testing
         #expect(left == 4)
     }
 }
+
+@Suite struct TURNFramingTests {
+    private let messages = [
+        makeMessage(.allocate, .success, fingerprint: true), [0x40, 0, 0, 5, 1, 2, 3, 4, 5, 0, 0, 0], [0x40, 1, 0, 0],
+        TURNServerModel.dataIndication([1, 2, 3], from: address("192.0.2.1", 1), hmac: testHMAC),
+    ]
+
+    private func frames(_ stream: [UInt8], step: Int) throws(ICEError) -> [[UInt8]] {
+        var reader = StreamFrameReader(.turn)
+        var frames: [[UInt8]] = []
+        for start in stride(from: 0, to: stream.count, by: step) {
+            try reader.receive(Array(stream[start..<min(start + step, stream.count)]).rawSpan)
+            while let frame = reader.frame?.copied() {
+                frames.append(frame)
+                try reader.removeFrame()
+            }
+        }
+        return frames
+    }
+
+    @Test("TURN messages and padded channel data are told apart however the stream is cut")
+    func splits() throws {
+        let stream = messages.flatMap { $0 }
+        for step in 1...stream.count { #expect(try frames(stream, step: step) == messages) }
+    }
+
+    @Test("what is neither ends the connection", arguments: [UInt8(4), 20, 63, 80, 128, 255])
+    func nonsense(first: UInt8) {
+        #expect(throws: ICEError.notSTUN) { try frames([first, 0, 0, 0], step: 1) }
+    }
+
+    @Test("lengths are bounded and those of messages are multiples of four")
+    func lengths() {
+        #expect(throws: ICEError.frameTooLarge(65_540)) { try frames([0x40, 0, 0xFF, 0xFF], step: 4) }
+        #expect(throws: ICEError.notSTUN) { try frames([1, 3, 0, 2], step: 4) }
+    }
+}

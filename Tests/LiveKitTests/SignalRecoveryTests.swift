@@ -127,6 +127,23 @@ import Testing
         #expect(url18 == (try RoomAddress("ws://h:7880").join))
     }
 
+    @Test("a media connection that the server closes waits for the reason, and is had back without one")
+    func transportClosed() throws {
+        var fixture = try SignalFixture.connected()
+        fixture.machine.transportClosed(at: fixture.now)
+        let none = fixture.commands()
+        #expect(none == [])
+        fixture.receive(.leave(SignalFixture.leave(.disconnect, .roomDeleted)))
+        let end = fixture.events().end
+        #expect(end == .disconnected(.roomDeleted))
+
+        fixture = try SignalFixture.connected()
+        fixture.machine.transportClosed(at: fixture.now)
+        fixture.advance(.seconds(1))
+        let url = fixture.dialled()
+        #expect(url == (try RoomAddress("ws://h:7880").join))
+    }
+
     @Test("a server that forbids resuming is joined anew")
     func resumeDisabled() throws {
         var fixture = try SignalFixture.connected()

@@ -7,7 +7,7 @@ import Testing
 @Suite struct SignalTableTests {
     private enum Input: CaseIterable {
         case start, opened, refused, lost, join, reconnect, leave, publish, offer, answer, candidate, transportUp
-        case transportLost, transportFailed, time, close
+        case transportLost, transportFailed, transportClosed, transportMoved, time, close
     }
 
     private static func fixture(in state: SignalMachine.State) throws -> SignalFixture {
@@ -42,6 +42,8 @@ import Testing
         case .transportUp: fixture.machine.transportConnected(at: now)
         case .transportLost: fixture.machine.transportLost(at: now)
         case .transportFailed: fixture.machine.transportFailed("", at: now)
+        case .transportClosed: fixture.machine.transportClosed(at: now)
+        case .transportMoved: fixture.machine.transportMoved(at: now)
         case .time: fixture.advance(.milliseconds(400))
         case .close: fixture.machine.close()
         }

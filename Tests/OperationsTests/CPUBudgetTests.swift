@@ -1,9 +1,24 @@
 import Bytes
-import Configuration
+import ServiceConfiguration
 import Ingress
 import Testing
 
 @Suite struct CPUBudgetTests {
+    @Test("a cost of zero takes sessions however busy the machine is")
+    func noCost() {
+        var costs = CPUCostConfiguration()
+        costs.rtmp = 0
+        var budget = CPUBudget(cpuCount: 2, costs: costs)
+        budget.sampled(idle: 0)
+        #expect(budget.canAccept(.rtmp, at: at(0)))
+        #expect(budget.accept(.rtmp, at: at(0)))
+        #expect(!budget.canAccept(.whip, at: at(0)))
+        #expect(!budget.isAvailable(at: at(0)))
+        (costs.whip, costs.whipBypassTranscoding, costs.url) = (0, 0, 0)
+        budget.costs = costs
+        #expect(budget.isAvailable(at: at(0)))
+    }
+
     private func at(_ milliseconds: Int64) -> Monotonic { Monotonic.zero + .milliseconds(milliseconds) }
 
     private func budget(cpus: Double, idle: Double? = nil) -> CPUBudget {

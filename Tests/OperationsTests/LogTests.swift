@@ -1,4 +1,4 @@
-import Configuration
+import ServiceConfiguration
 import Ingress
 import Logging
 import Synchronization

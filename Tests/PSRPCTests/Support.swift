@@ -69,3 +69,12 @@ func at(_ milliseconds: Int64) -> RPCTime {
         monotonic: Monotonic(nanoseconds: milliseconds * 1_000_000),
         unixNanoseconds: 1_760_000_000_000_000_000 + milliseconds * 1_000_000)
 }
+
+extension RedisBus {
+    /// The changes of readiness from now on.
+    func readiness() -> Reports<Bool> {
+        let reports = Reports<Bool>()
+        observeReadiness { reports.send($0) }
+        return reports
+    }
+}

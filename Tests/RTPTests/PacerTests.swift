@@ -181,4 +181,57 @@ private final class PacerBench {
         }
         #expect(try drainTime(8_000_000) > 2 * drainTime(1_000_000))
     }
+
+    @Test("on a limited path nothing leaves faster than its pace, however late it is")
+    func limitedPath() throws {
+        let bench = PacerBench(targetBitrate: 3_000_000)
+        bench.pacer.pathBitrate = 800_000
+        _ = bench.enqueue(try pictures(packets: 100, isKey: true), at: .zero)
+        let trace = bench.run(from: .zero)
+        #expect(trace.items.count == 100)
+        // Nine eighths of 100 kB/s.
+        #expect(trace.bytes(in: 0..<500) < 67_000)
+        #expect(trace.bytes(in: 500..<900) > 40_000)
+        #expect(trace.lastAt ?? .zero > .ms(900))
+        #expect(bench.isEmpty)
+    }
+
+    @Test("a limit that goes sets the queue free")
+    func limitGoes() throws {
+        let bench = PacerBench(targetBitrate: 3_000_000)
+        bench.pacer.pathBitrate = 300_000
+        _ = bench.enqueue(try pictures(packets: 100), at: .zero)
+        _ = bench.run(from: .zero, to: .ms(100))
+        bench.pacer.pathBitrate = nil
+        let trace = bench.run(from: .ms(200))
+        #expect(trace.lastAt ?? .distantFuture <= .ms(200) + Pacer.drainTime + Pacer.quantum)
+    }
+
+    @Test("on a limited path retransmissions are few, and take turns with new packets")
+    func limitedRetransmissions() throws {
+        let bench = PacerBench(targetBitrate: 3_000_000)
+        bench.pacer.pathBitrate = 800_000
+        _ = bench.enqueue(try pictures(packets: 40), at: .zero)
+        let taken = (0..<200).count { _ in bench.enqueueAgain(byteCount: 1_000) }
+        // 112.5 kB/s in 150 ms.
+        #expect((15...18).contains(taken))
+        let kinds = bench.run(from: .zero).items.prefix(20).map { entry in
+            if case .retransmission = entry.item { true } else { false }
+        }
+        #expect(kinds == (0..<20).map { $0 % 2 == 0 })
+    }
+
+    @Test("a bandwidth probe takes what waits, the pace regardless")
+    func burst() throws {
+        let bench = PacerBench(targetBitrate: 3_000_000)
+        bench.pacer.pathBitrate = 300_000
+        _ = bench.enqueue(try pictures(packets: 50), at: .zero)
+        #expect(bench.enqueueAgain(byteCount: 1_000))
+        while bench.pacer.next(at: .zero) != nil {}
+        #expect(bench.pacer.queueTime > .seconds(1))
+        var count = 0
+        while bench.pacer.nextInBurst(at: .zero) != nil { count += 1 }
+        #expect(count > 40)
+        #expect(bench.isEmpty)
+    }
 }

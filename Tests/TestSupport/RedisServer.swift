@@ -1,7 +1,8 @@
 package import Foundation
 import Glibc
 
-/// A program that ends with the tests, even when they crash: a shell holds it until its input closes.
+/// A program that ends with the tests, even when they crash: a shell holds it until its input closes. The output is the
+/// program's alone, so its end shows.
 package actor ServerProcess {
     package struct DidNotStart: Error {
         package let output: [String]
@@ -20,7 +21,7 @@ package actor ServerProcess {
         self.chunks = chunks
         self.ended = ended
         process.executableURL = URL(fileURLWithPath: "/bin/sh")
-        let script = #"exec 2>/dev/null; "$0" "$@" 2>&1 & p=$!; cat >/dev/null; kill -9 $p; wait $p"#
+        let script = #"exec 2>/dev/null; "$0" "$@" 2>&1 & p=$!; exec >/dev/null; cat; kill -9 $p; wait $p"#
         process.arguments = ["-c", script, program] + arguments
         process.standardInput = input
         process.standardOutput = output

@@ -113,15 +113,15 @@ final class PeerWorld {
 
     init(
         serverExpects: [Fingerprint]? = nil, clientExpects: [Fingerprint]? = nil, patience: Interval = .seconds(30),
-        clientOffers: Bool = false, serverRole: DTLSRole = .server
+        clientOffers: Bool = false, serverRole: DTLSRole = .server, estimatesBandwidth: Bool = false
     ) throws {
         let serverCredentials = ICECredentials(random: Array(1...24))
         let clientCredentials = ICECredentials(random: Array(101...124))
-        server = try PeerHost(
-            Self.configuration(
-                .lite, .controlled, serverCredentials, clientCredentials, serverRole,
-                expecting: serverExpects ?? [Self.clientContext.certificate.fingerprint()], patience: patience),
-            address: Self.serverAddress)
+        var configuration = Self.configuration(
+            .lite, .controlled, serverCredentials, clientCredentials, serverRole,
+            expecting: serverExpects ?? [Self.clientContext.certificate.fingerprint()], patience: patience)
+        configuration.estimatesBandwidth = estimatesBandwidth
+        server = try PeerHost(configuration, address: Self.serverAddress)
         client = try PeerHost(
             Self.configuration(
                 .full, .controlling, clientCredentials, clientOffers ? nil : serverCredentials, .client,
@@ -158,8 +158,10 @@ final class PeerWorld {
     }
 
     /// A world whose peers have met, over `settings` from then on.
-    static func connected(_ settings: NetemSettings = .lan, seed: UInt64 = 7) throws -> PeerWorld {
-        let world = try PeerWorld()
+    static func connected(
+        _ settings: NetemSettings = .lan, seed: UInt64 = 7, estimatesBandwidth: Bool = false
+    ) throws -> PeerWorld {
+        let world = try PeerWorld(estimatesBandwidth: estimatesBandwidth)
         try world.introduce()
         guard world.run(within: .seconds(10), until: { $0.server.state == .connected && $0.client.state == .connected })
         else { preconditionFailure("two peers do not connect: \(world.server.events) \(world.client.events)") }

@@ -36,6 +36,8 @@ struct PictureReceiver: ~Copyable {
         switch header.ssrc {
         case PeerWorld.videoSSRC: break
         case PeerWorld.retransmissionSSRC:
+            // Padding alone probes the path.
+            if payload.isEmpty, header.paddingCount > 0 { return }
             guard payload.count >= 2 else { throw RTPError.badPayload }
             input.sequenceNumber = UInt16(payload[0]) << 8 | UInt16(payload[1])
             payload.removeFirst(2)

@@ -84,15 +84,7 @@ package nonisolated struct Ingress_SessionReport: Sendable {
     set {report = .source(newValue)}
   }
 
-  package var figures: Ingress_SessionFigures {
-    get {
-      if case .figures(let v)? = report {return v}
-      return Ingress_SessionFigures()
-    }
-    set {report = .figures(newValue)}
-  }
-
-  /// The first coded packet left for the room.
+  /// The first packet left for the room; whether it was one of the picture.
   package var firstPacket: Bool {
     get {
       if case .firstPacket(let v)? = report {return v}
@@ -107,8 +99,7 @@ package nonisolated struct Ingress_SessionReport: Sendable {
     case joined(Ingress_RoomJoined)
     case tracks(Ingress_TracksPublished)
     case source(Ingress_SourceDescription)
-    case figures(Ingress_SessionFigures)
-    /// The first coded packet left for the room.
+    /// The first packet left for the room; whether it was one of the picture.
     case firstPacket(Bool)
 
   }
@@ -304,7 +295,7 @@ nonisolated extension Ingress_SessionOrder: SwiftProtobuf.Message, SwiftProtobuf
 
 nonisolated extension Ingress_SessionReport: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".SessionReport"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}joined\0\u{1}tracks\0\u{1}source\0\u{1}figures\0\u{3}first_packet\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}joined\0\u{1}tracks\0\u{1}source\0\u{3}first_packet\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -352,19 +343,6 @@ nonisolated extension Ingress_SessionReport: SwiftProtobuf.Message, SwiftProtobu
         }
       }()
       case 4: try {
-        var v: Ingress_SessionFigures?
-        var hadOneofValue = false
-        if let current = self.report {
-          hadOneofValue = true
-          if case .figures(let m) = current {v = m}
-        }
-        try decoder.decodeSingularMessageField(value: &v)
-        if let v = v {
-          if hadOneofValue {try decoder.handleConflictingOneOf()}
-          self.report = .figures(v)
-        }
-      }()
-      case 5: try {
         var v: Bool?
         try decoder.decodeSingularBoolField(value: &v)
         if let v = v {
@@ -395,13 +373,9 @@ nonisolated extension Ingress_SessionReport: SwiftProtobuf.Message, SwiftProtobu
       guard case .source(let v)? = self.report else { preconditionFailure() }
       try visitor.visitSingularMessageField(value: v, fieldNumber: 3)
     }()
-    case .figures?: try {
-      guard case .figures(let v)? = self.report else { preconditionFailure() }
-      try visitor.visitSingularMessageField(value: v, fieldNumber: 4)
-    }()
     case .firstPacket?: try {
       guard case .firstPacket(let v)? = self.report else { preconditionFailure() }
-      try visitor.visitSingularBoolField(value: v, fieldNumber: 5)
+      try visitor.visitSingularBoolField(value: v, fieldNumber: 4)
     }()
     case nil: break
     }

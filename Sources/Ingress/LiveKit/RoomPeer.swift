@@ -85,9 +85,10 @@ final class RoomPeer: HubPeerOwner {
             hmac: { HMAC.sha1Tag(key: $0, $1) })
         ice.timing.nominationDelay = Self.nominationDelay
         ice.timing.disconnectedAfter = Self.silence
-        let settings = WebRTCPeer.Configuration(
+        var settings = WebRTCPeer.Configuration(
             ice: ice, remoteCredentials: nil, dtlsContext: dtls, dtlsRole: .server, remoteFingerprints: [],
             clock: configuration.clock, cname: InlineBytes(Self.cname) ?? InlineBytes(), targetBitrate: targetBitrate)
+        settings.estimatesBandwidth = true
         do {
             let connection = try WebRTCPeer(settings, at: now)
             peer = try hub.addClient(connection, network: network, owner: self, at: now)

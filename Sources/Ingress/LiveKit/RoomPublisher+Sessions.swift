@@ -56,8 +56,9 @@ extension RoomPublisher {
         var wanted: Set<LayerQuality> = []
         if isUp, let peer, isSendable(tracks.videoID) {
             let published = rungs.map(\.quality).filter { peer.videoStreams[$0] != nil }
-            wanted = RoomTracks.needed(
-                watched, published: published, present: session?.ladder.map(\.quality) ?? published)
+            // Before a session's first picture nobody knows its layers; its first picture should not be lost.
+            let ladder = session?.ladder.map(\.quality) ?? []
+            wanted = RoomTracks.needed(watched, published: published, present: ladder.isEmpty ? published : ladder)
         }
         for rung in rungs { _ = allocation?.setActive(wanted.contains(rung.quality), rung.quality) }
         let targets = allocation?.targets ?? []

@@ -123,6 +123,7 @@ extension RoomPublisher: RoomPeerOwner {
         guard peer === self.peer else { return }
         switch event {
         case .connected, .reconnected:
+            figures.path = peer.peer?.connection.ice.selectedPath
             machine.transportConnected(at: now)
             if !hasConnected {
                 hasConnected = true
@@ -132,6 +133,9 @@ extension RoomPublisher: RoomPeerOwner {
             updateDemand(at: now)
         case .disconnected:
             machine.transportLost(at: now)
+            updateDemand(at: now)
+        case .closed(.closedByPeer):
+            machine.transportClosed(at: now)
             updateDemand(at: now)
         case .closed(let reason):
             machine.transportFailed("the media connection ended (\(reason))", at: now)
@@ -143,11 +147,14 @@ extension RoomPublisher: RoomPeerOwner {
                 CandidateInit(candidate: candidate.description, mid: "0", sectionIndex: 0, fragment: peer.fragment))
         case .gatheringFinished: machine.sendCandidate(nil)
         case .pathChanged(let path):
+            let left = figures.path?.route
             figures.path = path
             // Media falls back to TCP or a relay by itself; the server follows after a restart only.
-            if path.route != .udp { machine.transportMoved(at: now) }
-        case .bitrateLimited(let rate): note(estimate: Int(clamping: rate), at: now)
-        case .feedbackReceived: break
+            if left == .udp, path.route != .udp { machine.transportMoved(at: now) }
+        case .bandwidthEstimated(let rate): note(estimate: rate, at: now)
+        case .relayFailed(let failure, _): delegate?.room(self, noted: "a TURN server was of no help (\(failure))")
+        // The estimate knows of it.
+        case .bitrateLimited, .feedbackReceived: break
         }
         pump(at: now)
     }

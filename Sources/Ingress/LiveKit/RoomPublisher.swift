@@ -139,17 +139,26 @@ package final class RoomPublisher {
     func pump(at now: Monotonic) {
         guard !isPumping else { return }
         isPumping = true
-        while true {
-            if let command = machine.pollCommand() {
-                perform(command, at: now)
-            } else if let event = machine.pollEvent() {
-                handle(event, at: now)
-            } else {
-                break
+        while let step = nextStep() {
+            switch step {
+            case .command(let command): perform(command, at: now)
+            case .event(let event): handle(event, at: now)
             }
         }
         isPumping = false
         machineTimer.schedule(at: machine.nextDeadline, calling: self)
+    }
+
+    private enum Step {
+        case command(SignalMachine.Command)
+        case event(SignalMachine.Event)
+    }
+
+    /// What to do next: commands go before events. The access to the machine ends here, before anything is done.
+    @inline(never)
+    private func nextStep() -> Step? {
+        if let command = machine.pollCommand() { return .command(command) }
+        return machine.pollEvent().map { .event($0) }
     }
 
     /// Everything down; nothing is called any more.

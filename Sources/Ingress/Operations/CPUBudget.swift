@@ -35,16 +35,22 @@ package struct CPUBudget: Sendable {
 
     /// Whether to offer to take a session of the kind.
     package func canAccept(_ kind: SessionKind, at now: Monotonic) -> Bool {
-        available(idleRatio: ratio, at: now) > cost(of: kind)
+        isUnbounded(kind) || available(idleRatio: ratio, at: now) > cost(of: kind)
     }
 
+    /// A cost of zero says that sessions of the kind are not to be counted, however busy the machine is.
+    private func isUnbounded(_ kind: SessionKind) -> Bool { cost(of: kind) <= 0 }
+
     /// Whether any session at all could be taken.
-    package func isAvailable(at now: Monotonic) -> Bool { available(idleRatio: ratio, at: now) > largestCost }
+    package func isAvailable(at now: Monotonic) -> Bool {
+        largestCost <= 0 || available(idleRatio: ratio, at: now) > largestCost
+    }
 
     /// Takes a session of the kind, if it fits, and holds its cost.
     package mutating func accept(_ kind: SessionKind, at now: Monotonic) -> Bool {
         pending.removeAll { $0.until <= now }
         let cost = cost(of: kind)
+        if isUnbounded(kind) { return true }
         guard available(idleRatio: ratio / 2, at: now) > cost else { return false }
         pending.append(Pending(cost: cost, until: now + Self.pendingTime))
         return true

@@ -196,8 +196,8 @@ extension Viewer: HubPeerOwner {
             self.peer = nil
             stream?.remove(self)
             onClose()
-        case .disconnected, .reconnected, .bitrateLimited, .feedbackReceived, .candidateFound,
-            .gatheringFinished, .pathChanged:
+        case .disconnected, .reconnected, .bitrateLimited, .feedbackReceived, .bandwidthEstimated, .candidateFound,
+            .gatheringFinished, .relayFailed, .pathChanged:
             break
         }
     }

@@ -265,14 +265,17 @@ extension IngressSession: HandlerDelegate {
             machine.tracksPublished(tracks, unixNow: unixNow)
         case .source(let description): noteInput(description)
         case .firstPacket: log.info("first packet to the room", metadata: ["milliseconds": "\(age.milliseconds)"])
-        case .figures(let figures):
-            self.figures = figures
-            environment.onFigures(self, figures)
-            if figures.failures > 0 {
-                log.warning("\(figures.failures) frames could not be used, the last because of \(figures.lastFailure)")
-            }
         }
         settle()
+    }
+
+    package func handler(_ handler: Handler, statistics bytes: [UInt8], at now: Monotonic) {
+        guard handler === self.handler, let figures = try? Ingress_SessionFigures(parsing: bytes) else { return }
+        self.figures = figures
+        environment.onFigures(self, figures)
+        if figures.failures > 0 {
+            log.warning("\(figures.failures) frames could not be used, the last because of \(figures.lastFailure)")
+        }
     }
 
     package func handler(_ handler: Handler, refusedSource text: String, at now: Monotonic) {
