@@ -61,7 +61,7 @@ import Testing
 
     @Test("codes are those of the wire, and unknown ones count as unknown")
     func codes() {
-        #expect(PSRPCCode.allCases.count == 20)
+        #expect(PSRPCCode.allCases.count == 22)
         for code in PSRPCCode.allCases {
             #expect(PSRPCCode(wire: code.rawValue) == code)
             #expect(code.rawValue.utf8.allSatisfy { (0x61...0x7A).contains($0) || $0 == 0x5F })

@@ -233,13 +233,15 @@ extension PSRPCServerTests {
                 return Rpc_GetIngressInfoResponse(id: request.streamKey)
             }
             let client = await RPCClient(bus: here.bus, service: IOInfo.service)
-            async let slow = client.call(
-                IOInfo.getIngressInfo, Rpc_GetIngressInfoRequest(key: "slow"), timeout: .seconds(60))
+            let slow = Task {
+                try await client.call(
+                    IOInfo.getIngressInfo, Rpc_GetIngressInfoRequest(key: "slow"), timeout: .seconds(60))
+            }
             await running.next()
             let changes = (await here.redis.readiness(), await there.redis.readiness())
             await redis.stop()
             await #expect {
-                _ = try await slow
+                _ = try await slow.value
             } throws: { error in
                 (error as? PSRPCError)?.code == .unavailable
             }
