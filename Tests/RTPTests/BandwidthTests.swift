@@ -241,4 +241,29 @@ private func world(
         world.run(seconds: 40)
         #expect(world.paddingShare(from: 5, to: 40) < 0.03)
     }
+
+    @Test("the estimate follows at once when less or more is wanted")
+    func wish() {
+        let world = world(nil)
+        world.isObedient = false
+        world.run(seconds: 2)
+        for wanted in [400_000, PathWorld.wanted] {
+            world.sender.targetBitrate = wanted
+            world.step()
+            let expected = wanted == 400_000 ? 600_000 : PathWorld.wanted
+            #expect(world.estimates.last == expected)
+        }
+    }
+
+    @Test("what was learnt of a path is not held against another")
+    func anotherPath() {
+        let world = world(800_000)
+        world.run(seconds: 4)
+        #expect(world.isPathLimited)
+        world.link.path.capacity = nil
+        world.sender.pathChanged(at: world.now)
+        #expect(!world.isPathLimited)
+        world.run(seconds: 3)
+        #expect(world.estimates(from: 5, to: 7).allSatisfy { $0 >= Double(PathWorld.wanted) })
+    }
 }

@@ -126,6 +126,8 @@ final class PathWorld {
         nextAudioAt = start
     }
 
+    var isPathLimited: Bool { sender.isPathLimited }
+
     var wantsEvent: Monotonic {
         var due = min(nextFrameAt, nextAudioAt)
         if let deadline = sender.nextDeadline { due = min(due, deadline) }

@@ -19,13 +19,15 @@ private struct Reporter: ~Copyable {
     mutating func run(seconds: Double, growth: Int64 = 0, isSilent: Bool = false) throws {
         for _ in 0..<Int(seconds * 10) {
             for _ in 0..<3 {
-                try world.send(Picture(picture, isKey: picture == 0, count: 7_000))
+                try world.send(Picture(picture, isKey: picture % 15 == 0, count: 6_000))
                 picture += 1
                 try world.run(for: .microseconds(33_333), &receiver, nacks: false)
             }
             if !isSilent { report(growth: growth) }
         }
     }
+
+    mutating func drain() { queue = 0 }
 
     private mutating func report(growth: Int64) {
         let new = receiver.arrivals.keys.filter { $0 > reported }.sorted()
@@ -72,6 +74,7 @@ extension PeerHost {
         try reporter.run(seconds: 2)
         try reporter.run(seconds: 1, growth: 300)
         #expect(world.server.estimates.last ?? .max < 1_700_000)
+        reporter.drain()
         try reporter.run(seconds: 15)
         #expect(world.server.estimates.last ?? 0 >= 2_000_000)
         #expect(world.server.drops.total == 0 && world.client.drops.total == 0)
