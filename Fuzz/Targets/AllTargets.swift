@@ -2,3 +2,4 @@
 package let allFuzzTargets: [FuzzTarget] =
     rtmpTargets + flvTargets + mediaTargets + sdpTargets + rtpTargets + iceTargets + dtlsTargets + webRTCTargets
     + whipTargets + transcodeTargets + relayTargets + configurationTargets
+    + redisTargets + psrpcTargets

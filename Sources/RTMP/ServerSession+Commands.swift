@@ -8,7 +8,7 @@ package enum RTMPPublishRefusal: String, Sendable, CaseIterable {
     case denied = "NetStream.Publish.Denied"
     case rejected = "NetStream.Publish.Rejected"
     /// The server cannot take the stream for reasons of its own.
-    case failed = "NetStream.Failed"
+    case failed = "NetStream.Publish.Failed"
 }
 
 extension RTMPServerSession {

@@ -74,7 +74,8 @@ package struct RTCPReader: ~Escapable {
         if first & 0x20 != 0 {
             guard length > 0 else { throw .badPadding }
             padding = Int(datagram[offset - 1])
-            guard padding > 0, padding <= length, padding % 4 == 0 else { throw .badPadding }
+            // RFC 3550 wants multiples of four here; senders of transport-wide feedback pad by one to three bytes.
+            guard padding > 0, padding <= length else { throw .badPadding }
         }
         let body = datagram.extracting(at + 4..<offset - padding)
         return RTCPPacket(type: datagram[at + 1], count: first & 0x1F, body: body)

@@ -20,8 +20,7 @@ package struct RedisAddress: Hashable, Sendable {
     }
 
     private static func parse(_ text: String, defaultPort: UInt16) -> RedisAddress? {
-        guard text.utf8.count <= 300, text.utf8.allSatisfy({ $0 > 0x20 && $0 != 0x7F && $0 != 0x2F && $0 != 0x40 })
-        else { return nil }
+        guard text.utf8.count <= 300 else { return nil }
         let host: Substring
         var rest: Substring
         if text.hasPrefix("[") {
@@ -33,12 +32,23 @@ package struct RedisAddress: Hashable, Sendable {
             host = text[..<end]
             rest = text[end...]
         }
-        guard !host.isEmpty else { return nil }
+        guard !host.isEmpty, host.utf8.allSatisfy({ isHostByte($0, inBrackets: text.hasPrefix("[")) }),
+            text.hasPrefix("[") == host.contains(":")
+        else { return nil }
         if rest.isEmpty { return RedisAddress(host: String(host), port: defaultPort) }
         guard rest.removeFirst() == ":", rest.utf8.allSatisfy({ (0x30...0x39).contains($0) }), let port = UInt16(rest),
             port > 0
         else { return nil }
         return RedisAddress(host: String(host), port: port)
+    }
+
+    /// Letters, digits and what stands in names; in brackets an IPv6 address with its zone.
+    private static func isHostByte(_ byte: UInt8, inBrackets: Bool) -> Bool {
+        switch byte {
+        case 0x30...0x39, 0x41...0x5A, 0x61...0x7A, UInt8(ascii: "-"), UInt8(ascii: "."), UInt8(ascii: "_"): true
+        case UInt8(ascii: ":"), UInt8(ascii: "%"): inBrackets
+        default: false
+        }
     }
 }
 

@@ -66,7 +66,8 @@ import WebRTC
 
     @Test("host candidates are there at once, and gathering ends though servers are unknown or silent")
     func gathering() async throws {
-        let scene = try await ClientScene(servers: ["stun:localhost:9", "stun:nowhere.invalid"])
+        let scene = try await ClientScene(
+            servers: [ICEServer(urls: ["stun:localhost:9", "stun:nowhere.invalid"])])
         let candidates = await MediaLoop.run { scene.client.peer?.connection.ice.localCandidates ?? [] }
         #expect(candidates.contains { $0.transport == .udp && $0.address?.port != 0 })
         #expect(candidates.contains { $0.tcpType == .active && $0.address?.port == 9 })
@@ -119,10 +120,13 @@ final class ClientScene {
     private let context: DTLSContext
     private let network: ClientNetwork
 
-    init(servers: [String] = []) throws {
+    init(
+        servers: [ICEServer] = [], adjust: @Sendable (inout ClientNetwork) throws -> Void = { _ in }
+    ) throws {
         context = try DTLSContext(certificate: .selfSigned(unixSeconds: 1_800_000_000))
-        network = ClientNetwork(
-            interfaces: try NetworkInterface.all().filter(\.isLoopback), servers: [ICEServer(urls: servers)])
+        var network = ClientNetwork(interfaces: try NetworkInterface.all().filter(\.isLoopback), servers: servers)
+        try adjust(&network)
+        self.network = network
         let now = MediaLoop.now
         let peer = try clientHub.addClient(makePeer(.full, remote: nil), network: network, owner: client, at: now)
         client.peer = peer
@@ -131,9 +135,10 @@ final class ClientScene {
 
     private func makePeer(_ mode: ICEAgent.Mode, remote: ICECredentials?) throws -> WebRTCPeer {
         let credentials = ICECredentials(random: Randomness.bytes(24))
-        let ice = ICEAgent.Configuration(
+        var ice = ICEAgent.Configuration(
             mode: mode, role: .controlling, credentials: credentials, seed: Randomness.bytes(32),
             hmac: { HMAC.sha1Tag(key: $0, $1) })
+        ice.md5 = { Digest.md5Tag($0) }
         return try WebRTCPeer(
             WebRTCPeer.Configuration(
                 ice: ice, remoteCredentials: remote, dtlsContext: context, dtlsRole: .client,

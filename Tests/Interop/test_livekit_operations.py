@@ -36,7 +36,7 @@ def test_no_capacity(livekit, start_daemon):
     daemon = start_daemon(wait=False, cpu_cost={**NO_COST, "rtmp_cpu_cost": 900})
     until(lambda: daemon.get("health_port", "/health")[0] == 200)
     text = refused(daemon, livekit.create().info.stream_key)
-    assert "NetStream.Failed" in text and "capacity" in text
+    assert "NetStream.Publish.Failed" in text and "capacity" in text
     until(lambda: daemon.metric(STATUS, type="rtmp", status="4xx") == 1)
     assert daemon.get("health_port", "/availability")[0] == 503
     assert daemon.metric("livekit_ingress_available") == 0
@@ -46,7 +46,7 @@ def test_redis_down(livekit, daemon):
     record = livekit.create()
     livekit.redis.stop()
     text = refused(daemon, record.info.stream_key)
-    assert "NetStream.Failed" in text and "Redis" in text
+    assert "NetStream.Publish.Failed" in text and "Redis" in text
     until(lambda: daemon.metric(STATUS, type="rtmp", status="internal") == 1)
     until(lambda: daemon.get("health_port", "/availability")[0] == 503)
     livekit.redis.start()

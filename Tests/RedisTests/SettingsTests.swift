@@ -9,7 +9,7 @@ import Testing
         "addresses are read as they stand in configurations",
         arguments: [
             ("redis:6380", "redis", 6380), ("10.0.0.1:1", "10.0.0.1", 1), ("redis", "redis", 6379),
-            ("[::1]:65535", "::1", 65_535), ("[fe80::1]", "fe80::1", 6379),
+            ("[::1]:65535", "::1", 65_535), ("[fe80::1%eth0]", "fe80::1%eth0", 6379),
             ("a.b-c.example:6379", "a.b-c.example", 6379),
         ] as [(String, String, UInt16)])
     func addresses(text: String, host: String, port: UInt16) throws {
@@ -22,7 +22,7 @@ import Testing
         "what is no address is refused with a sentence that shows it",
         arguments: [
             "", ":6379", "redis:", "redis:0", "redis:65536", "redis:+1", "redis:-1", "redis:6379x", "[::1", "[]:1",
-            "[::1]6379", "::1", "redis://h:6379", "user@h:1", "a b:1", "h:1\n",
+            "[::1]6379", "::1", "[h]:1", "[[::1]", "h]:1", "hé:1", "redis://h:6379", "user@h:1", "a b:1", "h:1\n",
         ])
     func badAddresses(text: String) {
         #expect {

@@ -83,6 +83,7 @@ final class RoomPeer: HubPeerOwner {
         var ice = ICEAgent.Configuration(
             mode: .full, role: .controlling, credentials: credentials, seed: Randomness.bytes(32),
             hmac: { HMAC.sha1Tag(key: $0, $1) })
+        ice.md5 = { Digest.md5Tag($0) }
         ice.timing.nominationDelay = Self.nominationDelay
         ice.timing.disconnectedAfter = Self.silence
         var settings = WebRTCPeer.Configuration(

@@ -59,7 +59,7 @@ package final class IngressService {
         /// Publishers whose keys are being looked up.
         static let lookups = 1_000
         static let keyBytes = 256
-        /// Sessions that ended and still tell their last state.
+        /// How long an ending service waits for a session's last state to be taken.
         static let farewell = Interval.seconds(5)
     }
 
@@ -277,12 +277,29 @@ extension IngressService {
         guard let entry = entries[id], entry.session === session else { return }
         farewells += 1
         Task { @MediaLoop in
-            await entry.reporter.drained()
+            await Self.firstOf({ await entry.reporter.drained() }, or: Limits.farewell, isBounded: isDraining)
             if let control = entry.control.take() { await control.close() }
             if entries[id] === entry { entries[id] = nil }
             farewells -= 1
             resumeEmptyWaiters()
         }
+    }
+
+    /// Waits for `work`; a service that is about to end waits no longer than `limit`, for Redis may be gone for good.
+    private static func firstOf(
+        _ work: @escaping @MediaLoop () async -> Void, or limit: Interval, isBounded: Bool
+    ) async {
+        guard isBounded else { return await work() }
+        let (over, continuation) = AsyncStream<Void>.makeStream()
+        Task { @MediaLoop in
+            await work()
+            continuation.finish()
+        }
+        Task {
+            try? await Task.sleep(for: .nanoseconds(limit.nanoseconds))
+            continuation.finish()
+        }
+        for await _ in over {}
     }
 
     /// The server does not know the ingress any more, or a newer session of it runs elsewhere.

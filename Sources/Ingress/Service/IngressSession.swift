@@ -264,7 +264,10 @@ extension IngressSession: HandlerDelegate {
             let tracks = published.tracks.compactMap { try? Livekit_TrackInfo(parsing: Array($0)) }
             machine.tracksPublished(tracks, unixNow: unixNow)
         case .source(let description): noteInput(description)
-        case .firstPacket: log.info("first packet to the room", metadata: ["milliseconds": "\(age.milliseconds)"])
+        case .firstPacket(let isPicture):
+            log.info(
+                "first \(isPicture ? "picture" : "sound") sent to the room",
+                metadata: ["milliseconds": "\(age.milliseconds)"])
         }
         settle()
     }

@@ -4,7 +4,8 @@ import ICE
 import Runtime
 import WebRTC
 
-/// The sockets of one client peer: UDP for each address family, and the TCP connections that it opens.
+/// The sockets of one client peer: UDP for each address family, and the TCP connections that it opens, to the other
+/// side and to TURN servers.
 ///
 /// Each peer has its own, because servers tell clients apart by their addresses alone.
 @MediaLoop
@@ -12,13 +13,17 @@ final class ClientEndpoint {
     /// What was written in the turn of the end leaves before the sockets close.
     private static let farewell = Interval.milliseconds(20)
     private static let discardPort: UInt16 = 9
+    /// Numbers below are UDP sockets.
+    private static let firstStream: Int32 = 16
 
     private weak var peer: HubPeer?
     /// By their number, which is that of `ICESocket`.
     private var udp: [UDPSocket] = []
     private var streams: [ICEPath: ClientStream] = [:]
+    /// Where connections are TURN's, and with what TLS. All others are ICE's.
+    private var relays: [ICESocket: ClientStream.TLS?] = [:]
     private var active: ICESocket
-    private var nextSocket: Int32 = 16
+    private var nextSocket = firstStream
     /// The UDP socket of the last datagram: most likely the next one's too.
     private var primary = 0
     /// Connections that failed while the peer was being drained.
@@ -30,7 +35,7 @@ final class ClientEndpoint {
 
     init(_ peer: HubPeer, network: ClientNetwork, at now: Monotonic) throws(RuntimeError) {
         self.peer = peer
-        active = ICESocket(id: nextSocket, transport: .tcp)
+        active = ICESocket(id: Self.firstStream, transport: .tcp)
         let addresses = network.addresses
         var failure: RuntimeError?
         for (any, isWanted) in [
@@ -53,9 +58,13 @@ final class ClientEndpoint {
     func restart(_ network: ClientNetwork, at now: Monotonic) {
         guard !isClosed, let peer else { return }
         peer.connection.ice.removeLocalCandidates(at: now)
-        nextSocket &+= 1
-        active = ICESocket(id: nextSocket, transport: .tcp)
+        active = makeStreamSocket()
         gather(network, at: now)
+    }
+
+    private func makeStreamSocket() -> ICESocket {
+        nextSocket = max(nextSocket &+ 1, Self.firstStream)
+        return ICESocket(id: nextSocket, transport: .tcp)
     }
 
     func close(at now: Monotonic) {
@@ -95,10 +104,21 @@ extension ClientEndpoint {
     }
 
     private func ask(_ network: ClientNetwork, for peer: HubPeer) {
-        guard !network.forcesRelay else { return }
-        let urls = network.servers.flatMap(\.urls).filter { $0.kind == .stun }
-        for url in urls.prefix(ClientNetwork.Limits.stunServers) {
+        let stun = network.servers.flatMap(\.urls).filter { $0.kind == .stun && !network.forcesRelay }
+        for url in stun.prefix(ClientNetwork.Limits.stunServers) {
             resolve(url, for: peer) { endpoint, addresses, now in endpoint.askSTUN(addresses, at: now) }
+        }
+        // Relays live through restarts.
+        guard peer.connection.ice.liveRelayCount == 0 else { return }
+        let turn = network.servers.flatMap { server in
+            server.urls.filter { $0.kind != .stun }.map { url in (url: url, server: server) }
+        }
+        for (index, entry) in turn.prefix(ClientNetwork.Limits.turnServers).enumerated() {
+            let preference = entry.url.relayPreference - UInt16(truncatingIfNeeded: index)
+            resolve(entry.url, for: peer) { endpoint, addresses, now in
+                endpoint.askTURN(
+                    addresses, entry.url, entry.server, preference: preference, tls: network.tls, at: now)
+            }
         }
     }
 
@@ -130,6 +150,31 @@ extension ClientEndpoint {
             guard let server = addresses.first(where: { socketNumber(for: $0.ip) == number }) else { continue }
             try? peer.connection.ice.gather(server: server, from: ICESocket(id: Int32(number)), at: now)
         }
+    }
+
+    private func askTURN(
+        _ addresses: [TransportAddress], _ url: ICEServerURL, _ server: ICEServer, preference: UInt16,
+        tls: TLSClientContext?, at now: Monotonic
+    ) {
+        guard let peer else { return }
+        var path: ICEPath?
+        if url.transport == .tcp {
+            path = addresses.first.map { ICEPath(socket: makeStreamSocket(), remote: $0) }
+        } else if let address = addresses.first(where: { socketNumber(for: $0.ip) != nil }),
+            let number = socketNumber(for: address.ip)
+        {
+            path = ICEPath(socket: ICESocket(id: Int32(number)), remote: address)
+        }
+        guard let path else { return }
+        do throws(ICEError) {
+            try peer.connection.ice.addRelay(
+                TURNClient.Configuration(path: path, username: server.username, password: server.password),
+                localPreference: preference, at: now)
+        } catch {
+            return
+        }
+        guard url.transport == .tcp else { return }
+        relays[path.socket] = .some(url.kind == .turns ? ClientStream.TLS(host: url.host, context: tls) : nil)
     }
 
     private func socketNumber(for ip: TransportAddress.IP) -> Int? {
@@ -181,9 +226,10 @@ extension ClientEndpoint: DatagramHandler {
 
     private func dial(_ path: ICEPath, at now: Monotonic) -> ClientStream? {
         prune()
-        let stream = ClientStream(path: path, endpoint: self)
-        do throws(RuntimeError) {
-            try stream.connect()
+        let relay = relays[path.socket]
+        let stream = ClientStream(path: path, framing: relay == nil ? .lengthPrefixed : .turn, endpoint: self)
+        do throws(ClientStream.Failure) {
+            try stream.connect(tls: relay ?? nil)
         } catch {
             lost.append(path)
             return nil
@@ -223,6 +269,17 @@ extension ClientEndpoint: DatagramHandler {
 extension ClientEndpoint: TimerHandler {
     func timerFired(_ timer: LoopTimer, at now: Monotonic) {
         for socket in udp { socket.close() }
+    }
+}
+
+extension ICEServerURL {
+    /// The shorter the way of a relay's packets, the better.
+    fileprivate var relayPreference: UInt16 {
+        switch (kind, transport) {
+        case (.turns, _): 20_000
+        case (_, .tcp): 40_000
+        case (_, .udp): 60_000
+        }
     }
 }
 

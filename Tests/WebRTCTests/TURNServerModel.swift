@@ -1,0 +1,1 @@
+../ICETests/TURNServerModel.swift
