@@ -1,1 +1,0 @@
-../ICETests/TURNServerModel.swift
