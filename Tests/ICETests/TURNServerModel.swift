@@ -37,7 +37,7 @@ final class TURNServerModel {
     private(set) var allocations: [TransportAddress: Allocation] = [:]
     /// Methods of all requests, in order, with LIFETIME where given.
     private(set) var requests: [(method: STUNMethod, lifetime: UInt32?, isSigned: Bool)] = []
-    private var nextPort: UInt16 = 50_000
+    var nextPort: UInt16 = 50_000
     private let hmac: HMACSHA1
     private let md5: MD5Hash
 
