@@ -151,7 +151,8 @@ let package = Package(
         tests(
             "Ingress",
             [
-                "Bytes", "Media", "Runtime", "Transcode", "LiveKitProtocol", "PSRPC", "Ingress", coreMetrics, logging,
+                "Bytes", "Media", "SDP", "RTP", "ICE", "DTLS", "WebRTC", "Runtime", "Transcode", "LiveKit",
+                "LiveKitProtocol", "PSRPC", "Ingress", coreMetrics, logging, swiftProtobuf,
             ]),
         tests("FuzzReplay", ["FuzzTargets"]),
 

@@ -1,5 +1,6 @@
 import Ingress
 import LiveKitProtocol
+import SwiftProtobuf
 import Testing
 import Transcode
 

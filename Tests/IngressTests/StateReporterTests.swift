@@ -1,6 +1,7 @@
 import Bytes
 import Ingress
 import LiveKitProtocol
+import SwiftProtobuf
 import PSRPC
 import Runtime
 import Testing
