@@ -73,12 +73,12 @@ private func capture(_ body: (inout OutputRawSpan) -> Void) -> [UInt8] {
 
 private func message(
     _ method: STUNMethod, _ messageClass: STUNClass, _ id: STUNTransactionID, key: [UInt8]?,
-    _ body: (STUNWriter, inout OutputRawSpan) -> Void
+    fingerprint: Bool = true, _ body: (STUNWriter, inout OutputRawSpan) -> Void
 ) -> [UInt8] {
     capture { output in
         let writer = STUNWriter(method, messageClass, transactionID: id, into: &output)
         body(writer, &output)
-        writer.finish(integrityKey: key, fingerprint: true, hmac: weakHMAC, to: &output)
+        writer.finish(integrityKey: key, fingerprint: fingerprint, hmac: weakHMAC, to: &output)
     }
 }
 
@@ -131,7 +131,7 @@ private func frames(of stream: [UInt8], step: Int, _ framing: StreamFraming) -> 
     var frames: [[UInt8]?] = []
     do throws(ICEError) {
         for start in Swift.stride(from: 0, to: stream.count, by: step) {
-            try receive(Array(stream[start..<min(start + step, stream.count)]), &reader)
+            try reader.receive(Array(stream[start..<min(start + step, stream.count)]).rawSpan)
             while let frame = reader.frame?.copied() {
                 frames.append(frame)
                 try reader.removeFrame()
@@ -141,10 +141,6 @@ private func frames(of stream: [UInt8], step: Int, _ framing: StreamFraming) -> 
         frames.append(nil)
     }
     return frames
-}
-
-private func receive(_ bytes: [UInt8], _ reader: inout StreamFrameReader) throws(ICEError) {
-    try reader.receive(bytes.rawSpan)
 }
 
 extension FuzzInput {
@@ -185,8 +181,8 @@ private struct AgentDriver: ~Copyable {
 
     mutating func step(_ input: inout FuzzInput) {
         switch input.byte() % 12 {
-        case 0: receive(input.slice(upTo: 200), on: input.path())
-        case 1, 2, 3: receive(request(&input), on: input.path())
+        case 0: _ = agent.receive(input.slice(upTo: 200).rawSpan, on: input.path(), at: now)
+        case 1, 2, 3: _ = agent.receive(request(&input).rawSpan, on: input.path(), at: now)
         case 4, 5: answer(&input)
         case 6:
             now += .milliseconds(Int64(input.int(in: 0...12_000)))
@@ -232,17 +228,14 @@ private struct AgentDriver: ~Copyable {
         let priority = UInt32(input.int(in: 0...0xFFFF_FFFF))
         let id = STUNTransactionID(high: 1, low: UInt64(input.byte()))
         let credentials = agent.localCredentials
-        return capture { output in
-            let writer = STUNWriter(.binding, .request, transactionID: id, into: &output)
+        let key = Array(credentials.password.utf8)
+        return message(.binding, .request, id, key: key, fingerprint: flags & 0x70 != 0x10) { writer, output in
             writer.append(username: Array(credentials.fragment.utf8), Array(remote.fragment.utf8), to: &output)
             if flags & 1 == 0 { writer.append(.priority, priority, to: &output) }
             if flags & 2 != 0 { writer.append(flag: .useCandidate, to: &output) }
             let claim = flags & 4 == 0 ? UInt64.max : 0
             writer.append(flags & 8 == 0 ? .iceControlling : .iceControlled, claim, to: &output)
             if flags & 0xF0 == 0xF0 { writer.append(flag: STUNAttribute(rawValue: 0x7F00), to: &output) }
-            writer.finish(
-                integrityKey: Array(credentials.password.utf8), fingerprint: flags & 0x70 != 0x10, hmac: weakHMAC,
-                to: &output)
         }
     }
 
@@ -250,10 +243,12 @@ private struct AgentDriver: ~Copyable {
     private mutating func answer(_ input: inout FuzzInput) {
         guard !sent.isEmpty else { return }
         let (bytes, path) = sent[input.int(in: 0...sent.count - 1)]
-        guard let (id, method) = Self.transaction(bytes) else { return }
+        guard let request = try? STUNMessage(bytes.rawSpan) else { return }
+        let (id, method) = (request.transactionID, request.method)
         let flags = input.byte()
         if method != .binding {
-            return receive(turnAnswer(method, id, key: weakKey, &input), on: path)
+            _ = agent.receive(turnAnswer(method, id, &input).rawSpan, on: path, at: now)
+            return
         }
         let key = Array(remote.password.utf8)
         let isError = flags & 3 == 0
@@ -261,16 +256,7 @@ private struct AgentDriver: ~Copyable {
             if isError { return writer.append(errorCode: flags & 4 == 0 ? 487 : 400, to: &output) }
             writer.append(.xorMappedAddress, xor: path.remote, to: &output)
         }
-        receive(response, on: flags & 0x78 == 0x78 ? input.path() : path)
-    }
-
-    private static func transaction(_ bytes: [UInt8]) -> (STUNTransactionID, STUNMethod)? {
-        guard let message = try? STUNMessage(bytes.rawSpan) else { return nil }
-        return (message.transactionID, message.method)
-    }
-
-    private mutating func receive(_ bytes: [UInt8], on path: ICEPath) {
-        _ = agent.receive(bytes.rawSpan, on: path, at: now)
+        _ = agent.receive(response.rawSpan, on: flags & 0x78 == 0x78 ? input.path() : path, at: now)
     }
 
     private mutating func drain() {
@@ -300,21 +286,16 @@ private struct AgentDriver: ~Copyable {
 }
 
 /// The key of user "u" with password "p" in realm "r", which is what `turnAnswer` says.
-private let weakKey: [UInt8] = {
-    let digest = weakMD5(Array("u:r:p".utf8).rawSpan)
-    return (0..<16).map { digest?[$0] ?? 0 }
-}()
+private let weakKey = weakMD5(Array("u:r:p".utf8).rawSpan).map { digest in (0..<16).map { digest[$0] } } ?? []
 
 /// What a TURN server may answer: success, or an error of any kind, with attributes as the input has it.
-private func turnAnswer(
-    _ method: STUNMethod, _ id: STUNTransactionID, key: [UInt8], _ input: inout FuzzInput
-) -> [UInt8] {
+private func turnAnswer(_ method: STUNMethod, _ id: STUNTransactionID, _ input: inout FuzzInput) -> [UInt8] {
     let flags = input.byte()
     let codes = [401, 401, 438, 437, 403, 400, 500, 508]
     let address = input.address()
     let nonce = [input.byte()]
     let isError = flags & 3 == 0
-    return message(method, isError ? .error : .success, id, key: isError ? nil : key) { writer, output in
+    return message(method, isError ? .error : .success, id, key: isError ? nil : weakKey) { writer, output in
         if isError { writer.append(errorCode: codes[Int(flags >> 2 & 7)], to: &output) }
         if flags & 0x20 == 0 { writer.append(.realm, Array("r".utf8).rawSpan, to: &output) }
         if flags & 0x40 == 0 { writer.append(.nonce, nonce.rawSpan, to: &output) }
@@ -343,6 +324,7 @@ private struct TURNDriver {
     }
 
     mutating func step(_ input: inout FuzzInput) {
+        defer { drain() }
         switch input.byte() % 10 {
         case 0: receive(input.slice(upTo: 200))
         case 1, 2, 3, 4: answer(&input)
@@ -354,7 +336,6 @@ private struct TURNDriver {
         case 8: receive(data(&input))
         default: if input.byte() == 0 { client.close(at: now) } else { wrap(&input) }
         }
-        drain()
     }
 
     private mutating func receive(_ bytes: [UInt8]) {
@@ -367,7 +348,7 @@ private struct TURNDriver {
         guard !requests.isEmpty else { return }
         let request = requests[input.int(in: 0...requests.count - 1)]
         guard let message = try? STUNMessage(request.rawSpan) else { return }
-        receive(turnAnswer(message.method, message.transactionID, key: weakKey, &input))
+        receive(turnAnswer(message.method, message.transactionID, &input))
     }
 
     /// Channel data, or an indication that says to be of an address of the input's choice.
@@ -375,9 +356,9 @@ private struct TURNDriver {
         let payload = input.slice(upTo: 100)
         if input.byte() & 1 == 0 { return [0x40, input.byte() & 7, 0, UInt8(payload.count)] + payload }
         let peer = input.address()
-        return message(.data, .indication, STUNTransactionID(high: 1, low: 1), key: nil) { writer, output in
-            writer.append(.xorPeerAddress, xor: peer, to: &output)
-            writer.append(.data, payload.rawSpan, to: &output)
+        return message(.data, .indication, STUNTransactionID(high: 1, low: 1), key: nil) {
+            $0.append(.xorPeerAddress, xor: peer, to: &$1)
+            $0.append(.data, payload.rawSpan, to: &$1)
         }
     }
 

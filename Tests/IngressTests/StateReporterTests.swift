@@ -45,11 +45,12 @@ struct StateReporterTests {
     func order() async {
         let server = Server()
         let reporter = server.reporter()
-        for (index, status) in [.endpointBuffering, .endpointPublishing, .endpointInactive].enumerated() {
+        let statuses: [Livekit_IngressState.Status] = [.endpointBuffering, .endpointPublishing, .endpointInactive]
+        for (index, status) in statuses.enumerated() {
             reporter.report(Self.state(status, Int64(index)))
         }
         await reporter.drained()
-        #expect(server.taken.map(\.status) == [.endpointBuffering, .endpointPublishing, .endpointInactive])
+        #expect(server.taken.map(\.status) == statuses)
     }
 
     @Test("a failure that may pass is tried again, with longer and longer pauses")
