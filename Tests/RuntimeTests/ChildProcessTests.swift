@@ -92,7 +92,7 @@ extension RuntimeTests.ChildProcessTests {
                 }
             }
         }
-        #expect(openDescriptors() == before)
+        #expect(openDescriptors() <= before)
     }
 
     @Test("fifty children leave no descriptor behind and report one end each")
@@ -107,7 +107,7 @@ extension RuntimeTests.ChildProcessTests {
                 #expect(Set(await ends.next(10).map(\.description)) == Set(expected.map(\.description)))
             }
         }
-        #expect(openDescriptors() == before)
+        #expect(openDescriptors() <= before)
     }
 
     @Test("the child is alive as long as nobody holds it, and is let go after its end")
