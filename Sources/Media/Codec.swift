@@ -6,7 +6,7 @@ public enum VideoCodec: String, Sendable, Hashable, CaseIterable {
 }
 
 public enum AudioCodec: String, Sendable, Hashable, CaseIterable {
-    case aac, opus, mp3, flac, ac3, eac3, pcmALaw, pcmMuLaw
+    case aac, opus, mp3, flac, ac3, eac3, pcmALaw, pcmMuLaw, g722
     /// Little-endian 16-bit and unsigned 8-bit PCM, ADPCM, Nellymoser and Speex of legacy FLV.
     case pcmS16LE, pcmU8, adpcm, nellymoser, speex
 }

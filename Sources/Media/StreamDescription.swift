@@ -95,6 +95,7 @@ extension AudioCodec {
         case .eac3: "E-AC-3"
         case .pcmALaw: "G.711 A-law"
         case .pcmMuLaw: "G.711 mu-law"
+        case .g722: "G.722"
         case .pcmS16LE: "PCM 16 bit"
         case .pcmU8: "PCM 8 bit"
         case .adpcm: "ADPCM"

@@ -151,6 +151,7 @@ extension AudioCodec {
         case .adpcm: 74
         case .nellymoser: 75
         case .speex: 76
+        case .g722: 77
         }
     }
 
@@ -169,6 +170,7 @@ extension AudioCodec {
         case 74: self = .adpcm
         case 75: self = .nellymoser
         case 76: self = .speex
+        case 77: self = .g722
         default: return nil
         }
     }

@@ -61,6 +61,7 @@ package final class AudioDecoder {
         case .eac3: AV_CODEC_ID_EAC3
         case .pcmALaw: AV_CODEC_ID_PCM_ALAW
         case .pcmMuLaw: AV_CODEC_ID_PCM_MULAW
+        case .g722: AV_CODEC_ID_ADPCM_G722
         case .pcmS16LE: AV_CODEC_ID_PCM_S16LE
         case .pcmU8: AV_CODEC_ID_PCM_U8
         case .adpcm: AV_CODEC_ID_ADPCM_SWF
@@ -73,7 +74,7 @@ package final class AudioDecoder {
     private static func usualRate(of codec: AudioCodec) -> Int {
         switch codec {
         case .pcmALaw, .pcmMuLaw, .nellymoser: 8_000
-        case .speex: 16_000
+        case .speex, .g722: 16_000
         case .pcmS16LE, .pcmU8, .adpcm: 44_100
         case .aac, .opus, .mp3, .flac, .ac3, .eac3: 0
         }
@@ -81,7 +82,7 @@ package final class AudioDecoder {
 
     private static func usualChannels(of codec: AudioCodec) -> Int {
         switch codec {
-        case .pcmALaw, .pcmMuLaw, .nellymoser, .speex, .pcmS16LE, .pcmU8, .adpcm: 1
+        case .pcmALaw, .pcmMuLaw, .g722, .nellymoser, .speex, .pcmS16LE, .pcmU8, .adpcm: 1
         case .aac, .opus, .mp3, .flac, .ac3, .eac3: 0
         }
     }
