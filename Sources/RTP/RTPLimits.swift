@@ -20,6 +20,17 @@ package enum RTPLimits {
     package static let maxPendingReferenceTimes = 8
     /// Bytes of one reassembled frame: the largest key frame that is worth decoding.
     package static let maxFrameBytes = 4 * 1024 * 1024
+    /// Payload of one packet that is forwarded: it came in a datagram of at most 1,500 bytes, and leaves with headers of
+    /// ours, up to 72 bytes, the 2 of RFC 4588 and SRTP's tag.
+    package static let maxForwardedBytes = 1_400
+    /// Forwarded packets that wait for the next poll, which follows each of them.
+    package static let maxPendingForwards = 64
+    /// Frames that one packet may end: an aggregation of several times holds some, any other packet two.
+    package static let maxFramesPerPacket = 16
+    /// Parameter sets that are remembered for one stream: of each of the three kinds a few.
+    package static let maxParameterSets = 32
+    /// Characters of parameter sets in one attribute of a session description.
+    package static let maxParameterSetText = 32 * 1024
     /// Streams of one sender: audio, three video layers, and room for screen sharing.
     package static let maxStreams = 16
 

@@ -42,6 +42,8 @@ package struct RTPSender: ~Copyable {
     var streams: [SendStream] = []
     var pacer: Pacer
     var sentPackets: SentPacketHistory
+    /// Other senders' packets that leave with the next poll.
+    var forwards = RingDeque<Forward>(capacity: RTPLimits.maxPendingForwards)
     private var referenceTimes: [ReferenceTime] = []
     /// When reports are due next.
     private var controlDueAt: Monotonic?
@@ -150,6 +152,7 @@ package struct RTPSender: ~Copyable {
     package mutating func pollTransmit(into output: inout OutputRawSpan, at now: Monotonic) -> Transmit? {
         precondition(output.freeCapacity >= RTPLimits.maxDatagramBytes, "no room for a datagram")
         if let due = controlDueAt, due <= now, writeControl(into: &output, at: now) { return .control }
+        if let stream = writeForwarded(into: &output, at: now) { return .media(stream: stream) }
         beginBurst(at: now)
         while let item = pacer.next(at: now) ?? nextInBurst(at: now) {
             if let stream = write(item, into: &output, at: now) { return .media(stream: stream) }
@@ -209,7 +212,7 @@ package struct RTPSender: ~Copyable {
 // MARK: - Reports
 
 extension RTPSender {
-    private mutating func scheduleReport(of stream: Int, at time: Monotonic) {
+    mutating func scheduleReport(of stream: Int, at time: Monotonic) {
         streams[stream].reportDueAt = time
         updateControlDue()
     }
@@ -335,7 +338,7 @@ extension RTPSender {
     }
 
     /// Once at first, then again after a while if no key frame came.
-    private mutating func askForKeyFrame(on stream: Int, at now: Monotonic) {
+    mutating func askForKeyFrame(on stream: Int, at now: Monotonic) {
         if let asked = streams[stream].keyFrameAskedAt, now - asked < RTPLimits.keyFrameRepeatInterval { return }
         streams[stream].keyFrameAskedAt = now
         streams[stream].wantsKeyFrame = true

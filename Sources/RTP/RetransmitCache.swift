@@ -1,33 +1,21 @@
 package import Bytes
 
-/// What was sent on one SSRC lately, as references into shared frames: a packet that is asked for is written anew
-/// from them. Sequence numbers follow each other without gaps. Never allocates after it was made.
+/// What was sent on one SSRC lately, as references into shared payloads: a packet that is asked for is written anew
+/// from them. Never allocates after it was made.
 package struct RetransmitCache: Sendable {
     package struct Entry: Sendable {
-        package let frame: PacketizedFrame
+        package let payload: SlabSlice
+        package let fragment: PayloadFragment
         /// The RTP timestamp that the packet was sent with.
         package let timestamp: UInt32
         package let sequenceNumber: UInt16
-        private let index: UInt16
         package let sentAt: Monotonic
-        fileprivate var resendableAt: Monotonic
-
-        package var fragment: PayloadFragment { frame.fragments[Int(index)] }
-
-        fileprivate init(
-            frame: PacketizedFrame, index: UInt16, sequenceNumber: UInt16, timestamp: UInt32, sentAt: Monotonic
-        ) {
-            self.frame = frame
-            self.index = index
-            self.sequenceNumber = sequenceNumber
-            self.timestamp = timestamp
-            self.sentAt = sentAt
-            resendableAt = .zero
-        }
+        fileprivate var resendableAt = Monotonic.zero
     }
 
     private var slots: [Entry?]
     private var oldest: UInt16 = 0
+    /// Sequence numbers from the oldest packet to the newest one, those included that were never sent.
     package private(set) var count = 0
 
     /// `capacity` is a power of two, so that slots stay in step when sequence numbers wrap.
@@ -36,18 +24,22 @@ package struct RetransmitCache: Sendable {
         slots = Array(repeating: nil, count: capacity)
     }
 
-    /// Notes a packet that goes out now: the one behind `sequenceNumber - 1`.
-    package mutating func append(
-        _ frame: PacketizedFrame, fragment index: Int, sequenceNumber: UInt16, timestamp: UInt32, at now: Monotonic
+    /// Notes a packet that goes out now. Forwarded packets may leave gaps, and fill them later.
+    package mutating func insert(
+        _ payload: SlabSlice, _ fragment: PayloadFragment, sequenceNumber: UInt16, timestamp: UInt32, at now: Monotonic
     ) {
         expire(at: now)
         if count == 0 { oldest = sequenceNumber }
-        precondition(sequenceNumber == oldest &+ UInt16(truncatingIfNeeded: count), "sequence numbers have no gaps")
-        if count == slots.count { removeOldest() }
+        let place = Int(sequenceNumber &- oldest)
+        if place >= count {
+            // Half of all numbers ahead is behind: too late to be kept.
+            guard place < 0x8000 else { return }
+            while count > 0, Int(sequenceNumber &- oldest) >= slots.count { removeOldest() }
+            if count == 0 { oldest = sequenceNumber }
+            count = Int(sequenceNumber &- oldest) + 1
+        }
         slots[slot(sequenceNumber)] = Entry(
-            frame: frame, index: UInt16(truncatingIfNeeded: index), sequenceNumber: sequenceNumber,
-            timestamp: timestamp, sentAt: now)
-        count += 1
+            payload: payload, fragment: fragment, timestamp: timestamp, sequenceNumber: sequenceNumber, sentAt: now)
     }
 
     /// Nil when the packet was never sent, or too long ago.
@@ -66,7 +58,8 @@ package struct RetransmitCache: Sendable {
 
     /// Lets go of frames that are too old to be asked for.
     package mutating func expire(at now: Monotonic) {
-        while count > 0, let entry = slots[slot(oldest)], entry.sentAt + RTPLimits.retransmitAge < now {
+        while count > 0 {
+            if let entry = slots[slot(oldest)], entry.sentAt + RTPLimits.retransmitAge >= now { return }
             removeOldest()
         }
     }

@@ -73,17 +73,17 @@ package struct SendStream: Sendable {
 
     package let configuration: Configuration
     package var statistics = Statistics()
-    private var nextSequenceNumber: UInt16
+    var nextSequenceNumber: UInt16
     private var nextRetransmissionNumber: UInt16
-    private var cache: RetransmitCache
+    var cache: RetransmitCache
     private var captureTimeSentAt: Monotonic?
     /// Ids are repeated in every packet until the receiver has shown by a report that it knows the source.
-    private var isBound = false
+    var isBound = false
     private var isRetransmissionBound = false
-    package private(set) var lastSentAt: Monotonic?
-    private var lastTimestamp: UInt32 = 0
+    package internal(set) var lastSentAt: Monotonic?
+    var lastTimestamp: UInt32 = 0
     /// The last packet ended its frame.
-    private var isAtFrameEnd = false
+    var isAtFrameEnd = false
     /// Frames are dropped until a key frame comes.
     var awaitsKeyFrame: Bool
     /// A key frame is to be asked for by the next event.
@@ -91,6 +91,8 @@ package struct SendStream: Sendable {
     var keyFrameAskedAt: Monotonic?
     var lastFullIntra: UInt8?
     var reportDueAt: Monotonic?
+    /// How packets of others are numbered here; nil before the first one.
+    var forwarding: Forwarding?
 
     package init(_ configuration: Configuration) {
         self.configuration = configuration
@@ -114,7 +116,7 @@ package struct SendStream: Sendable {
         let packets = statistics.packetsSent &+ (isPlain ? again : 0)
         let octets = statistics.bytesSent &+ (isPlain ? statistics.bytesRetransmitted : 0)
         return SenderReport(
-            ssrc: configuration.ssrc, ntp: clock.time(at: now), rtpTimestamp: timestamp(at: now.nanoseconds),
+            ssrc: configuration.ssrc, ntp: clock.time(at: now), rtpTimestamp: reportedTimestamp(at: now),
             packetCount: UInt32(truncatingIfNeeded: packets), octetCount: UInt32(truncatingIfNeeded: octets))
     }
 
@@ -134,8 +136,8 @@ package struct SendStream: Sendable {
             values.streamID = configuration.streamID
         }
         if index == 0 { describe(frame, in: &values, at: now, clock: clock) }
-        write(header, values, originalSequence: nil, fragment, of: frame, into: &output)
-        cache.append(frame, fragment: index, sequenceNumber: nextSequenceNumber, timestamp: timestamp, at: now)
+        write(header, values, originalSequence: nil, fragment, of: frame.payload, into: &output)
+        cache.insert(frame.payload, fragment, sequenceNumber: nextSequenceNumber, timestamp: timestamp, at: now)
         nextSequenceNumber &+= 1
         lastSentAt = now
         lastTimestamp = timestamp
@@ -168,13 +170,13 @@ package struct SendStream: Sendable {
                 values.mid = configuration.mid
                 values.repairedStreamID = configuration.streamID
             }
-            write(header, values, originalSequence: sequenceNumber, fragment, of: entry.frame, into: &output)
+            write(header, values, originalSequence: sequenceNumber, fragment, of: entry.payload, into: &output)
         } else {
             if !isBound {
                 values.mid = configuration.mid
                 values.streamID = configuration.streamID
             }
-            write(header, values, originalSequence: nil, fragment, of: entry.frame, into: &output)
+            write(header, values, originalSequence: nil, fragment, of: entry.payload, into: &output)
         }
         statistics.packetsRetransmitted &+= 1
         statistics.bytesRetransmitted &+= UInt64(fragment.byteCount)
@@ -210,14 +212,16 @@ extension SendStream {
                 values.repairedStreamID = configuration.streamID
             }
         } else {
-            cache.append(frame, fragment: 0, sequenceNumber: nextSequenceNumber, timestamp: lastTimestamp, at: now)
+            cache.insert(
+                frame.payload, frame.fragments[0], sequenceNumber: nextSequenceNumber, timestamp: lastTimestamp, at: now
+            )
             nextSequenceNumber &+= 1
             if !isBound {
                 values.mid = configuration.mid
                 values.streamID = configuration.streamID
             }
         }
-        write(header, values, originalSequence: nil, frame.fragments[0], of: frame, into: &output)
+        write(header, values, originalSequence: nil, frame.fragments[0], of: frame.payload, into: &output)
         statistics.paddingPacketsSent &+= 1
     }
 }
@@ -242,7 +246,7 @@ extension SendStream {
     /// Lets go of frames that are too old to be asked for.
     mutating func expire(at now: Monotonic) { cache.expire(at: now) }
 
-    private func timing(_ transportSequence: UInt16, at now: Monotonic, clock: NTPClock) -> HeaderExtensionValues {
+    func timing(_ transportSequence: UInt16, at now: Monotonic, clock: NTPClock) -> HeaderExtensionValues {
         var values = HeaderExtensionValues()
         if configuration.extensions.isEmpty { return values }
         values.transportSequence = transportSequence
@@ -263,9 +267,9 @@ extension SendStream {
         }
     }
 
-    private func write(
+    func write(
         _ header: RTPHeader, _ values: HeaderExtensionValues, originalSequence: UInt16?, _ fragment: PayloadFragment,
-        of frame: PacketizedFrame, into output: inout OutputRawSpan
+        of payload: SlabSlice, into output: inout OutputRawSpan
     ) {
         let map = configuration.extensions
         let padding = fragment.paddingCount
@@ -278,7 +282,6 @@ extension SendStream {
         }
         if let originalSequence { output.append(bigEndian: originalSequence) }
         fragment.prefix.write(into: &output)
-        let payload = frame.payload
         output.append(copying: payload.bytes.extracting(fragment.range))
     }
 }

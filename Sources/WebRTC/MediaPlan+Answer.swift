@@ -12,17 +12,11 @@ extension MediaPlan {
         for index in offer.media.indices { draft.consider(index) }
         guard !draft.sections.isEmpty else { throw draft.refusal }
         let remote = try RemoteTransport(offer, accepted: draft.sections.map(\.index))
-        let role: DTLSRole
-        switch remote.setup {
-        // ICE lite: the viewer speaks first in ICE, so in DTLS too; otherwise RFC 8842 section 5.3 prefers active.
-        case .actpass: role = local.isICELite ? .server : .client
-        case .active: role = .server
-        case .passive: role = .client
-        case .holdconn: throw .setup
-        }
-        return MediaPlan(
-            localDescription: draft.description(local: local, setup: role == .server ? .passive : .active),
-            sections: draft.sections, remote: remote, dtlsRole: role)
+        let role = try remote.answeringRole(isICELite: local.isICELite)
+        let answer = offer.answer(
+            draft.media, carrying: draft.sections.map { ($0.index, $0.mid) }, local: local,
+            setup: role == .server ? .passive : .active)
+        return MediaPlan(localDescription: answer, sections: draft.sections, remote: remote, dtlsRole: role)
     }
 }
 
@@ -34,7 +28,7 @@ private struct AnswerDraft {
     private let bundle: Set<String>?
     private(set) var sections: [PlannedSection] = []
     private(set) var refusal = MediaPlanError.nothingToReceive
-    private var media: [MediaSection] = []
+    private(set) var media: [MediaSection] = []
 
     init(offer: SessionDescription, capabilities: SendCapabilities) {
         self.offer = offer
@@ -115,18 +109,36 @@ private struct AnswerDraft {
         section.declare(planned.layers[0], track: track, cname: capabilities.cname)
         return section
     }
+}
 
-    func description(local: LocalTransport, setup: SetupRole) -> SessionDescription {
+extension RemoteTransport {
+    /// Our role in the answer to an offer.
+    func answeringRole(isICELite: Bool) throws(MediaPlanError) -> MediaPlan.DTLSRole {
+        switch setup {
+        // ICE lite: the other side speaks first in ICE, so in DTLS too; otherwise RFC 8842 section 5.3 prefers active.
+        case .actpass: isICELite ? .server : .client
+        case .active: .server
+        case .passive: .client
+        case .holdconn: throw .setup
+        }
+    }
+}
+
+extension SessionDescription {
+    /// The answer to this offer with these sections, of which those at `carried` are accepted.
+    func answer(
+        _ media: [MediaSection], carrying carried: [(index: Int, mid: String)], local: LocalTransport, setup: SetupRole
+    ) -> SessionDescription {
         var answer = local.description()
         answer.media = media
         // Refused sections have no transport, yet aiortc wants to see credentials in them too.
         for index in answer.media.indices { answer.media[index].transport = local.attributes(setup: setup) }
-        if let first = sections.first {
+        if let first = carried.first {
             answer.media[first.index].candidates = local.candidates
             answer.media[first.index].endOfCandidates = local.endOfCandidates
         }
-        if let offered = offer.bundle {
-            let accepted = Set(sections.map(\.mid))
+        if let offered = bundle {
+            let accepted = Set(carried.map(\.mid))
             answer.groups = [MediaGroup(semantics: "BUNDLE", mids: offered.filter(accepted.contains))]
         }
         return answer

@@ -9,14 +9,19 @@ extension SessionDescription {
         return Set(mids).count == mids.count
     }
 
-    /// The extensions of a section that we may send to it, each URI and each id once, the first of several.
+    /// The extensions of a section that we may send to it, or with `isReceived` that it may send to us, each URI and each
+    /// id once, the first of several.
     ///
     /// Ids above 14 need the two-byte form, which not every receiver reads in every packet (RFC 8285 section 4.1.2).
-    func usableExtensions(of section: MediaSection, among uris: [String]) -> [ExtensionMapping] {
+    func usableExtensions(of section: MediaSection, among uris: [String], isReceived: Bool = false)
+        -> [ExtensionMapping]
+    {
         var ids: Set<UInt16> = []
         var seen: Set<String> = []
         return extensions(of: section).filter { mapping in
-            (1...14).contains(mapping.id) && mapping.direction?.receives ?? true && uris.contains(mapping.uri)
+            (1...14).contains(mapping.id)
+                && (isReceived ? mapping.direction?.sends : mapping.direction?.receives) ?? true
+                && uris.contains(mapping.uri)
                 && !ids.contains(mapping.id) && !seen.contains(mapping.uri)
                 && ids.insert(mapping.id).inserted && seen.insert(mapping.uri).inserted
         }

@@ -80,4 +80,6 @@ package struct NegotiatedFeedback: OptionSet, Hashable, Sendable {
     package static let fir = NegotiatedFeedback(rawValue: 4)
     /// Transport-wide congestion control; implies its header extension.
     package static let transportCC = NegotiatedFeedback(rawValue: 8)
+    /// The receiver's estimate of what the path carries.
+    package static let remb = NegotiatedFeedback(rawValue: 16)
 }

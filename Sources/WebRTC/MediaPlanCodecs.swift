@@ -146,6 +146,9 @@ extension NegotiatedFeedback {
         }
     }
 
+    /// What we say to a publisher.
+    static func received(_ kind: MediaKind) -> NegotiatedFeedback { ours(kind).union(.remb) }
+
     /// The known ones among `lines`.
     init(_ lines: [RTCPFeedback]) {
         self = lines.reduce(into: []) { result, line in
@@ -161,6 +164,7 @@ extension NegotiatedFeedback {
 
     private static let names: [(NegotiatedFeedback, String, String?)] = [
         (.nack, "nack", nil), (.pli, "nack", "pli"), (.fir, "ccm", "fir"), (.transportCC, "transport-cc", nil),
+        (.remb, "goog-remb", nil),
     ]
 }
 
@@ -173,6 +177,9 @@ enum SentExtension {
     static let transportCC = "http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01"
     static let absoluteSendTime = "http://www.webrtc.org/experiments/rtp-hdrext/abs-send-time"
     static let absoluteCaptureTime = "http://www.webrtc.org/experiments/rtp-hdrext/abs-capture-time"
+    /// Of AV1 and VP9 (AV1 RTP specification, appendix A); a room reads layers and key frames in it.
+    static let dependencyDescriptor =
+        "https://aomediacodec.github.io/av1-rtp-spec/#dependency-descriptor-rtp-header-extension"
     static let playoutDelay = "http://www.webrtc.org/experiments/rtp-hdrext/playout-delay"
 
     /// Those that we take from an offer. Rids are for simulcast, which an answer of ours never sends.

@@ -1,10 +1,12 @@
 /// Why an offer or answer cannot be used at all. Faults of single sections only refuse those.
 package enum MediaPlanError: Error, Equatable, Sendable {
-    /// Sections are there for what we send, and none has our codec.
+    /// Sections are there for what we send or take, and none has a codec of ours.
     case noCommonCodec
     /// No section of the kinds that we send is willing to receive.
     case nothingToReceive
-    /// All sections that could receive lack `a=rtcp-mux` or `a=mid`, stand outside of the bundle or are not DTLS-SRTP.
+    /// No section sends audio or video.
+    case nothingToSend
+    /// All sections that could be used lack `a=rtcp-mux` or `a=mid`, stand outside of the bundle or are not DTLS-SRTP.
     case transportUnsupported
     /// Two sections have one mid (RFC 5888 section 4).
     case duplicateMid
@@ -24,8 +26,9 @@ extension MediaPlanError: CustomStringConvertible {
     /// One sentence for whoever sent the description.
     package var description: String {
         switch self {
-        case .noCommonCodec: "No section offers a codec of this stream."
+        case .noCommonCodec: "No section offers a codec that can be used here."
         case .nothingToReceive: "No audio or video section is willing to receive what this stream has."
+        case .nothingToSend: "No audio or video section is willing to send."
         case .transportUnsupported:
             "Media sections need a mid, rtcp-mux, DTLS-SRTP and a place in one BUNDLE group."
         case .duplicateMid: "Two media sections have the same mid."

@@ -10,8 +10,8 @@ import Testing
     private func filled(capacity: Int, _ numbers: ClosedRange<Int>, at now: Monotonic = .zero) -> RetransmitCache {
         var cache = RetransmitCache(capacity: capacity)
         for number in numbers {
-            cache.append(
-                frame, fragment: number % 3, sequenceNumber: UInt16(truncatingIfNeeded: number),
+            cache.insert(
+                frame.payload, frame.fragments[number % 3], sequenceNumber: UInt16(truncatingIfNeeded: number),
                 timestamp: UInt32(number), at: now)
         }
         return cache
@@ -21,7 +21,7 @@ import Testing
     func lookup() throws {
         let cache = filled(capacity: 8, 65_533...65_538)
         let entry = try #require(cache.entry(1))
-        #expect(entry.frame === frame && entry.timestamp == 65_537)
+        #expect(entry.payload.count == frame.payload.count && entry.timestamp == 65_537)
         #expect(entry.fragment == frame.fragments[65_537 % 3])
         #expect(cache.entry(3) == nil && cache.entry(65_532) == nil)
     }
@@ -36,7 +36,7 @@ import Testing
     @Test("packets older than three seconds are let go, with their frames")
     func age() throws {
         var cache = filled(capacity: 8, 0...2)
-        cache.append(frame, fragment: 0, sequenceNumber: 3, timestamp: 3, at: .ms(1_000))
+        cache.insert(frame.payload, frame.fragments[0], sequenceNumber: 3, timestamp: 3, at: .ms(1_000))
         cache.expire(at: .zero + RTPLimits.retransmitAge)
         #expect(cache.count == 4)
         cache.expire(at: .zero + RTPLimits.retransmitAge + Interval(nanoseconds: 1))
@@ -46,18 +46,22 @@ import Testing
         #expect(cache.count == 0)
     }
 
-    @Test("frames live only as long as their packets can be asked for")
-    func release() throws {
-        weak var weakFrame: PacketizedFrame?
-        var cache = RetransmitCache(capacity: 8)
-        do {
-            let frame = try pictures(packets: 1)
-            weakFrame = frame
-            cache.append(frame, fragment: 0, sequenceNumber: 9, timestamp: 0, at: .zero)
+    @Test("packets that were passed over leave gaps, which late ones fill")
+    func gaps() {
+        var cache = filled(capacity: 8, 10...11)
+        func insert(_ number: UInt16) {
+            cache.insert(frame.payload, frame.fragments[0], sequenceNumber: number, timestamp: 7, at: .zero)
         }
-        #expect(weakFrame != nil)
-        cache.expire(at: .ms(3_001))
-        #expect(weakFrame == nil)
+        insert(14)
+        #expect(cache.count == 5 && cache.entry(12) == nil && cache.entry(14) != nil)
+        insert(12)
+        #expect(cache.count == 5 && cache.entry(12) != nil && cache.entry(13) == nil)
+        // From before the oldest: of no use any more.
+        insert(9)
+        #expect(cache.count == 5 && cache.entry(9) == nil)
+        // Far ahead: what stood there goes.
+        insert(200)
+        #expect(cache.count == 1 && cache.entry(200) != nil && cache.entry(14) == nil)
     }
 
     @Test("the same packet is granted once in an interval")
