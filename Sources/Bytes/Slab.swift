@@ -5,7 +5,8 @@ import Synchronization
 /// Storage comes from a `SlabPool` when there is one and returns to it with the last reference.
 @safe public final class SlabStorage: @unchecked Sendable {
     // SAFETY: the memory is written only through the unique `SlabWriter` that owns it, before `seal()` shares it; after
-    // that it is read-only until `deinit` gives it back.
+    // that it is read-only until `deinit` gives it back. A `PacketArena` writes each range before it shares the slice
+    // of it, and starts over only when it holds the one reference that is left.
     @usableFromInline let base: UnsafeMutableRawPointer
     @usableFromInline let capacity: Int
     private let pool: SlabPool?
@@ -123,6 +124,15 @@ public struct SlabWriter: ~Copyable {
         unsafe (storage.base + count).storeBytes(of: byte, as: UInt8.self)
         count += 1
     }
+
+    /// Overwrites a byte that was written before; for lengths known only later. Traps past the end.
+    public mutating func patch(_ byte: UInt8, at offset: Int) {
+        precondition(offset >= 0 && offset < count, "patch outside of the written bytes")
+        unsafe (storage.base + offset).storeBytes(of: byte, as: UInt8.self)
+    }
+
+    /// Forgets what was written and keeps the memory.
+    public mutating func removeAll() { count = 0 }
 
     /// The bytes written so far.
     public var bytes: RawSpan {

@@ -17,8 +17,9 @@ package enum Feedback {
         sender: UInt32, media: UInt32, sequenceNumbers: [UInt16], maxBytes: Int, into output: inout OutputRawSpan
     ) -> Int {
         var taken = 0
-        var words: [UInt32] = []
-        while taken < sequenceNumbers.count, 12 + (words.count + 1) * 4 <= maxBytes {
+        let start = output.byteCount
+        writeHead(RTCPType.transportFeedback, nackFormat, 0, sender, media, &output)
+        while taken < sequenceNumbers.count, output.byteCount - start + 4 <= maxBytes {
             let first = sequenceNumbers[taken]
             taken += 1
             var mask: UInt16 = 0
@@ -28,10 +29,9 @@ package enum Feedback {
                 mask |= 1 << (distance - 1)
                 taken += 1
             }
-            words.append(UInt32(first) << 16 | UInt32(mask))
+            output.append(bigEndian: UInt32(first) << 16 | UInt32(mask))
         }
-        writeHead(RTCPType.transportFeedback, nackFormat, words.count * 4, sender, media, &output)
-        for word in words { output.append(bigEndian: word) }
+        RTCPPacket.patchLength(from: start, in: &output)
         return taken
     }
 

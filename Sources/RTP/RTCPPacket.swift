@@ -44,6 +44,13 @@ package struct RTCPPacket: ~Escapable {
         output.append(type)
         output.append(bigEndian: UInt16(truncatingIfNeeded: bodyBytes / 4))
     }
+
+    /// Sets the length of the packet that begins at `start` to all that was written since: whole words.
+    static func patchLength(from start: Int, in output: inout OutputRawSpan) {
+        let bytes = output.byteCount - start
+        precondition(bytes % 4 == 0 && bytes >= 4, "RTCP packets are whole words")
+        output.patch(bigEndian: UInt16(truncatingIfNeeded: bytes / 4 - 1), at: start + 2)
+    }
 }
 
 /// Walks the packets of a compound RTCP datagram (RFC 3550 section 6.1). A single feedback packet alone is fine (RFC

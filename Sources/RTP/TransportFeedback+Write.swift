@@ -2,88 +2,97 @@ import Bytes
 
 /// Makes transport-wide feedback from arrivals.
 package enum TransportFeedback {
+    /// Two-bit symbols of the packets covered, in place so that nothing is allocated.
+    private typealias Symbols = InlineArray<2_048, UInt8>
+
     /// Appends one feedback packet about the packets from `baseSequence` on and returns how many of `arrivals` it
-    /// covers: those from the start whose deltas can be coded and that fit into `maxBytes`.
+    /// covers: those from the start whose deltas can be coded and that fit into `maxBytes`. Nothing is appended when
+    /// it covers none.
     ///
-    /// `arrivals` are in 250 µs on one clock of the receiver; nil marks a packet that did not come. The first must
+    /// `arrivals` are in 250 µs on one clock of the receiver; nil marks a packet that did not come. One at least must
     /// have come.
     package static func write(
         sender: UInt32, media: UInt32, baseSequence: UInt16, feedbackCount: UInt8, arrivals: [Int64?], maxBytes: Int,
         into output: inout OutputRawSpan
     ) -> Int {
-        guard let first = arrivals.first, let firstArrival = first else { return 0 }
-        let reference = Int64(floorDividing: firstArrival, by: TransportFeedbackReader.ticksPerReference)
-        var previous = reference * TransportFeedbackReader.ticksPerReference
-        var symbols: [UInt8] = []
-        var deltas: [Int16] = []
-        // Chunks cost at most two bytes for seven packets.
-        var deltaBytes = 0
-        for arrival in arrivals.prefix(RTPLimits.maxFeedbackStatuses) {
-            var symbol: UInt8 = 0
-            var delta: Int16 = 0
-            if let arrival {
-                guard let coded = Int16(exactly: arrival - previous) else { break }
-                delta = coded
-                symbol = (0...255).contains(coded) ? 1 : 2
-            }
-            let needed = 20 + (symbols.count / 7 + 1) * 2 + deltaBytes + Int(symbol) + 3
-            guard needed <= maxBytes else { break }
-            if let arrival {
-                previous = arrival
-                deltas.append(delta)
-            }
-            symbols.append(symbol)
-            deltaBytes += Int(symbol)
-        }
-        let chunks = Self.chunks(of: symbols)
-        let detailBytes = (8 + chunks.count * 2 + deltaBytes + 3) / 4 * 4
-        let end = output.byteCount + 12 + detailBytes
-        Feedback.writeHead(
-            RTCPType.transportFeedback, Feedback.transportWideFormat, detailBytes, sender, media, &output)
+        guard let first = arrivals.lazy.compactMap(\.self).first else { return 0 }
+        let reference = Int64(floorDividing: first, by: TransportFeedbackReader.ticksPerReference)
+        let origin = reference * TransportFeedbackReader.ticksPerReference
+        var symbols = Symbols(repeating: 0)
+        let count = cover(arrivals, origin: origin, maxBytes: maxBytes, &symbols)
+        guard count > 0 else { return 0 }
+        let start = output.byteCount
+        Feedback.writeHead(RTCPType.transportFeedback, Feedback.transportWideFormat, 8, sender, media, &output)
         output.append(bigEndian: baseSequence)
-        output.append(bigEndian: UInt16(truncatingIfNeeded: symbols.count))
+        output.append(bigEndian: UInt16(truncatingIfNeeded: count))
         output.append(uint24: UInt32(truncatingIfNeeded: reference))
         output.append(feedbackCount)
-        for chunk in chunks { output.append(bigEndian: chunk) }
-        for delta in deltas {
-            if (0...255).contains(delta) {
-                output.append(UInt8(truncatingIfNeeded: delta))
-            } else {
-                output.append(bigEndian: UInt16(bitPattern: delta))
+        writeChunks(of: symbols, count: count, into: &output)
+        writeDeltas(of: arrivals, symbols, count: count, origin: origin, into: &output)
+        while (output.byteCount - start) % 4 != 0 { output.append(0 as UInt8) }
+        RTCPPacket.patchLength(from: start, in: &output)
+        return count
+    }
+
+    /// Fills in the symbols of as many packets as can be told of. A symbol is the size of its delta.
+    private static func cover(
+        _ arrivals: [Int64?], origin: Int64, maxBytes: Int, _ symbols: inout Symbols
+    ) -> Int {
+        var previous = origin
+        // Chunks cost at most two bytes for seven packets.
+        var deltaBytes = 0
+        let limit = min(arrivals.count, symbols.count)
+        for index in 0..<limit {
+            var symbol: UInt8 = 0
+            if let arrival = arrivals[index] {
+                guard let delta = Int16(exactly: arrival - previous) else { return index }
+                symbol = (0...255).contains(delta) ? 1 : 2
+                previous = arrival
             }
+            deltaBytes += Int(symbol)
+            guard 20 + (index / 7 + 1) * 2 + deltaBytes + 3 <= maxBytes else { return index }
+            symbols[index] = symbol
         }
-        while output.byteCount < end { output.append(0 as UInt8) }
-        return symbols.count
+        return limit
     }
 
     /// Run lengths where seven or more symbols are equal, otherwise vectors: of one-bit symbols while no large delta
     /// is among the next fourteen.
-    private static func chunks(of symbols: [UInt8]) -> [UInt16] {
-        var chunks: [UInt16] = []
-        var rest = symbols[...]
-        while let first = rest.first {
-            let run = rest.prefix(0x1FFF).prefix { $0 == first }.count
-            if run >= 7 || run == rest.count {
-                chunks.append(UInt16(first) << 13 | UInt16(truncatingIfNeeded: run))
-                rest = rest.dropFirst(run)
-            } else if !rest.prefix(14).contains(2) {
-                chunks.append(0x8000 | vector(rest, count: 14, bits: 1))
-                rest = rest.dropFirst(14)
-            } else {
-                chunks.append(0xC000 | vector(rest, count: 7, bits: 2))
-                rest = rest.dropFirst(7)
+    private static func writeChunks(of symbols: Symbols, count: Int, into output: inout OutputRawSpan) {
+        var at = 0
+        while at < count {
+            var run = 1
+            while at + run < count, run < 0x1FFF, symbols[at + run] == symbols[at] { run += 1 }
+            if run >= 7 || run == count - at {
+                output.append(bigEndian: UInt16(symbols[at]) << 13 | UInt16(truncatingIfNeeded: run))
+                at += run
+                continue
             }
+            var hasLarge = false
+            for index in at..<min(at + 14, count) where symbols[index] == 2 { hasLarge = true }
+            var vector: UInt16 = 0
+            for index in at..<at + (hasLarge ? 7 : 14) {
+                vector = vector << (hasLarge ? 2 : 1) | UInt16(index < count ? symbols[index] : 0)
+            }
+            output.append(bigEndian: vector | (hasLarge ? 0xC000 : 0x8000))
+            at += hasLarge ? 7 : 14
         }
-        return chunks
     }
 
-    private static func vector(_ symbols: ArraySlice<UInt8>, count: Int, bits: UInt16) -> UInt16 {
-        var vector: UInt16 = 0
+    private static func writeDeltas(
+        of arrivals: [Int64?], _ symbols: Symbols, count: Int, origin: Int64, into output: inout OutputRawSpan
+    ) {
+        var previous = origin
         for index in 0..<count {
-            let at = symbols.startIndex + index
-            vector = vector << bits | UInt16(at < symbols.endIndex ? symbols[at] : 0)
+            guard let arrival = arrivals[index] else { continue }
+            let delta = arrival - previous
+            previous = arrival
+            if symbols[index] == 1 {
+                output.append(UInt8(truncatingIfNeeded: delta))
+            } else {
+                output.append(bigEndian: UInt16(truncatingIfNeeded: delta))
+            }
         }
-        return vector
     }
 }
 
