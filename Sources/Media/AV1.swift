@@ -58,7 +58,9 @@ package struct AV1Units: ~Escapable {
         package static let sequenceHeader: UInt8 = 1
         package static let temporalDelimiter: UInt8 = 2
         package static let frameHeader: UInt8 = 3
+        package static let metadata: UInt8 = 5
         package static let frame: UInt8 = 6
+        package static let padding: UInt8 = 15
     }
 
     @_lifetime(copy bytes)
@@ -77,19 +79,22 @@ package struct AV1Units: ~Escapable {
         guard position <= bytes.byteCount else { throw .truncated(offset: start) }
         let type = header >> 3 & 0xF
         guard header & 2 != 0 else { return (type, position..<bytes.byteCount) }
-        let size = try readLEB128(&position)
+        let size = try LEB128.read(bytes, at: &position)
         guard size <= bytes.byteCount - position else { throw .truncated(offset: position) }
         offset = position + size
         return (type, position..<offset)
     }
+}
 
-    /// leb128() (section 4.10.5): at most 8 bytes and 32 bits.
-    private func readLEB128(_ position: inout Int) throws(MediaError) -> Int {
+/// leb128() (AV1 section 4.10.5): little-endian base 128.
+package enum LEB128 {
+    /// Reads at `offset` and moves it behind the number: at most 8 bytes and 32 bits.
+    package static func read(_ bytes: RawSpan, at offset: inout Int) throws(MediaError) -> Int {
         var value = 0
         for index in 0..<8 {
-            guard position < bytes.byteCount else { throw .truncated(offset: position) }
-            let byte = bytes[position]
-            position += 1
+            guard offset < bytes.byteCount else { throw .truncated(offset: offset) }
+            let byte = bytes[offset]
+            offset += 1
             value |= Int(byte & 0x7F) << (index * 7)
             if byte & 0x80 == 0 {
                 guard value <= Int(UInt32.max) else { throw .malformed(.av1Unit) }
@@ -97,6 +102,16 @@ package struct AV1Units: ~Escapable {
             }
         }
         throw .malformed(.av1Unit)
+    }
+
+    /// Hands out the bytes of the shortest form, first one first.
+    package static func encode(_ value: UInt32, _ append: (UInt8) -> Void) {
+        var rest = value
+        while rest > 0x7F {
+            append(UInt8(truncatingIfNeeded: rest) | 0x80)
+            rest >>= 7
+        }
+        append(UInt8(truncatingIfNeeded: rest))
     }
 }
 

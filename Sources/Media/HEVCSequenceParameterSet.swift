@@ -28,9 +28,14 @@ package struct HEVCSequenceParameterSet: Equatable, Sendable {
     /// Reads a whole NAL unit, both header bytes included, emulation bytes in place.
     package init(_ unit: RawSpan) throws(MediaError) {
         guard unit.byteCount >= 2 else { throw .truncated(offset: 0) }
-        guard unit.byteCount <= MediaLimits.maxParameterSetBytes else { throw .overLimit(.sequenceParameterSet) }
         guard HEVCNALUnitType(header: unit[0]) == .sequenceParameterSet else { throw .malformed(.sequenceParameterSet) }
-        var bits = HeaderBits(unit.extracting(droppingFirst: 2), skippingEmulation: true)
+        try self.init(body: unit.extracting(droppingFirst: 2))
+    }
+
+    /// Reads what follows the two header bytes.
+    package init(body: RawSpan) throws(MediaError) {
+        guard body.byteCount <= MediaLimits.maxParameterSetBytes - 2 else { throw .overLimit(.sequenceParameterSet) }
+        var bits = HeaderBits(body, skippingEmulation: true)
         try bits.skipBits(4)  // sps_video_parameter_set_id
         let maxSubLayer = Int(try bits.readBits(3))
         guard maxSubLayer <= 6 else { throw .malformed(.sequenceParameterSet) }

@@ -32,9 +32,14 @@ package struct H264SequenceParameterSet: Equatable, Sendable {
     /// Reads a whole NAL unit, header byte included, emulation bytes in place.
     package init(_ unit: RawSpan) throws(MediaError) {
         guard unit.byteCount > 0 else { throw .truncated(offset: 0) }
-        guard unit.byteCount <= MediaLimits.maxParameterSetBytes else { throw .overLimit(.sequenceParameterSet) }
         guard H264NALUnitType(header: unit[0]) == .sequenceParameterSet else { throw .malformed(.sequenceParameterSet) }
-        var bits = HeaderBits(unit.extracting(droppingFirst: 1), skippingEmulation: true)
+        try self.init(body: unit.extracting(droppingFirst: 1))
+    }
+
+    /// Reads what follows the header byte.
+    package init(body: RawSpan) throws(MediaError) {
+        guard body.byteCount < MediaLimits.maxParameterSetBytes else { throw .overLimit(.sequenceParameterSet) }
+        var bits = HeaderBits(body, skippingEmulation: true)
         profileIDC = UInt8(truncatingIfNeeded: try bits.readBits(8))
         constraintFlags = UInt8(truncatingIfNeeded: try bits.readBits(8))
         levelIDC = UInt8(truncatingIfNeeded: try bits.readBits(8))

@@ -1,12 +1,6 @@
 import Bytes
 import Media
 
-/// NAL unit types that RFC 6184 section 5.2 adds for packets.
-enum H264PacketType {
-    static let singleTimeAggregation: UInt8 = 24
-    static let fragmentationUnit: UInt8 = 28
-}
-
 /// H.264 access units into packets (RFC 6184, packetization mode 1): single NAL unit packets, and FU-A for units that
 /// are too large. Access unit delimiters and filler are left out.
 package enum H264Packetizer {
@@ -37,7 +31,7 @@ package enum H264Packetizer {
         if type == .accessUnitDelimiter || type == .fillerData { return }
         if range.count <= maxBytes { return try fragments.add(PayloadFragment(range: range)) }
         // FU-A (section 5.8): the unit's header byte is split over indicator and FU header and not repeated.
-        let indicator = header & 0xE0 | H264PacketType.fragmentationUnit
+        let indicator = header & 0xE0 | H264PacketType.fuA
         try fragments.addParts(of: range.lowerBound + 1..<range.upperBound, maxBytes: maxBytes - 2) { isFirst, isLast in
             var prefix = InlineBytes()
             prefix.append(indicator)

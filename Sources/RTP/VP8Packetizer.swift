@@ -24,6 +24,8 @@ package struct VP8Descriptor: Hashable, Sendable {
     package var partition: UInt8 = 0
     /// 7 or 15 bits wide.
     package var pictureID: UInt16?
+    /// The bits that the picture id has.
+    package private(set) var pictureIDMask: UInt16 = 0x7FFF
     package var temporalLayer: UInt8?
     /// Bytes of the descriptor.
     package private(set) var byteCount = 0
@@ -41,9 +43,7 @@ package struct VP8Descriptor: Hashable, Sendable {
             if first & 0x80 != 0 {
                 let extensions = try reader.readUInt8()
                 if extensions & 0x80 != 0 {
-                    let high = try reader.readUInt8()
-                    pictureID =
-                        high & 0x80 == 0 ? UInt16(high) : UInt16(high & 0x7F) << 8 | UInt16(try reader.readUInt8())
+                    pictureID = try reader.readPictureID(mask: &pictureIDMask)
                 }
                 if extensions & 0x40 != 0 { try reader.skip(1) }
                 // The T and K bits share one byte.
@@ -54,6 +54,16 @@ package struct VP8Descriptor: Hashable, Sendable {
             }
         } catch { throw .truncated(offset: error.offset) }
         byteCount = reader.offset
+    }
+}
+
+extension ByteReader {
+    /// 7 or 15 bits, as the first one says; VP8 and VP9 have them alike.
+    @_lifetime(self: copy self)
+    mutating func readPictureID(mask: inout UInt16) throws(Truncated) -> UInt16 {
+        let high = try readUInt8()
+        mask = high & 0x80 == 0 ? 0x7F : 0x7FFF
+        return high & 0x80 == 0 ? UInt16(high) : UInt16(high & 0x7F) << 8 | UInt16(try readUInt8())
     }
 }
 

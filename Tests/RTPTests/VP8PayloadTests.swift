@@ -103,12 +103,46 @@ import Testing
 
     @Test(
         "a payload without a descriptor or without data is refused",
-        arguments: [[], [0x90], [0x10], [0x90, 0x80, 1]] as [[UInt8]])
+        arguments: [[0x90], [0x10], [0x90, 0x80, 1]] as [[UInt8]])
     func malformed(payload: [UInt8]) {
         let result = unpack([(payload, 1, 1, true), ([0x10, 2], 2, 2, true)])
         #expect(result.errors.count == 1)
         #expect(result.frames.map { $0.payload.copied() } == [[2]])
         #expect(result.frames.map(\.followsLoss) == [true])
+    }
+
+    @Test("padding in front of and inside a frame does no harm")
+    func padding() {
+        let result = unpack([
+            ([], 1, 0, false), ([0x10, 0, 1], 2, 2, false), ([], 3, 2, false), ([0, 2], 4, 2, true), ([], 5, 2, false),
+        ])
+        #expect(result.errors.isEmpty)
+        #expect(result.frames.map { $0.payload.copied() } == [[0, 1, 2]])
+        #expect(result.frames.map(\.isKey) == [true])
+    }
+
+    @Test("picture ids that count on, wrapped or not, show that a lost packet was no media")
+    func forgivenLoss() {
+        for ids: (UInt8, UInt8) in [(5, 6), (0x7F, 0)] {
+            let result = unpack([
+                ([0x90, 0x80, ids.0, 1, 1], 1, 1, true), ([0x90, 0x80, ids.1, 1, 2], 3, 2, true),
+                ([0x90, 0x80, ids.1 + 2, 1, 3], 5, 3, true),
+            ])
+            #expect(result.frames.map(\.followsLoss) == [false, false, true])
+        }
+        let long = unpack([
+            ([0x90, 0x80, 0xFF, 0xFF, 1, 1], 1, 1, true), ([0x90, 0x80, 0x80, 0, 1, 2], 3, 2, true),
+        ])
+        #expect(long.frames.map(\.followsLoss) == [false, false])
+    }
+
+    @Test("a frame that lost a packet is not forgiven by the next picture id")
+    func brokenFrame() {
+        let result = unpack([
+            ([0x90, 0x80, 1, 1, 1], 1, 1, true), ([0x90, 0x80, 2, 1, 1], 2, 2, false),
+            ([0x90, 0x80, 3, 1, 2], 4, 3, true),
+        ])
+        #expect(result.frames.map(\.followsLoss) == [false, true])
     }
 
     @Test("a frame of the largest size passes, one byte more does not")
@@ -134,20 +168,5 @@ import Testing
         #expect(try audioFrame([UInt8](repeating: 0, count: RTPLimits.maxPayloadBytes)).fragments.count == 1)
         let long = [UInt8](repeating: 0, count: RTPLimits.maxPayloadBytes + 1)
         #expect(throws: RTPError.overLimit) { try audioFrame(long) }
-    }
-
-    @Test("received packets are frames; a gap is told, late ones and empty ones are not frames")
-    func receive() throws {
-        var depacketizer = OpusDepacketizer()
-        func take(_ payload: [UInt8], _ sequence: UInt16) throws -> DepacketizedFrame? {
-            let place = DepacketizerInput(sequenceNumber: sequence, timestamp: 5, marker: false)
-            return try depacketizer.receive(payload.rawSpan, place)
-        }
-        #expect(try take([1], 65_535)?.followsLoss == false)
-        #expect(try take([2], 0)?.payload.copied() == [2])
-        #expect(try take([2], 0) == nil)
-        #expect(try take([], 1) == nil)
-        #expect(try take([3], 3)?.followsLoss == true)
-        #expect(try take([4], 4)?.followsLoss == false)
     }
 }
