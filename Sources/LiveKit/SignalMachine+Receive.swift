@@ -98,6 +98,7 @@ extension SignalMachine {
         _ server: Livekit_ServerInfo, _ configuration: Livekit_ClientConfiguration, at now: Monotonic
     ) {
         state = .joined
+        lastDial = now - dialledAt
         timers.removeAll()
         awaitsOffer = false
         serverProtocol = server.protocol

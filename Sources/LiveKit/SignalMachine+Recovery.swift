@@ -5,13 +5,14 @@ import LiveKitProtocol
 // that fails, or cannot work, all others join anew.
 extension SignalMachine {
     /// The connection is of no use any more: tries again, or gives up.
-    mutating func lose(_ cause: String, rejoins: Bool, at now: Monotonic) {
+    /// - Parameter hasWaited: an attempt got no answer in its time, which was pause enough.
+    mutating func lose(_ cause: String, rejoins: Bool, hasWaited: Bool = false, at now: Monotonic) {
         dropSocket()
         var attempts = self.attempts ?? Attempts(startedAt: now, isJoin: !canResume, cause: cause)
         if self.attempts == nil { events.append(.reconnecting(cause: cause)) }
         attempts.isJoin = attempts.isJoin || rejoins || !canResume
         attempts.cause = cause
-        let delay = timing.retryDelay(attempt: attempts.count)
+        let delay = hasWaited ? .zero : timing.retryDelay(attempt: attempts.count)
         let patience = hasJoined ? timing.recovery : timing.firstJoin
         self.attempts = attempts
         guard now + delay - attempts.startedAt < patience else { return end(.exhausted(cause)) }
@@ -26,7 +27,8 @@ extension SignalMachine {
         self.attempts = attempts
         state = .connecting
         isResuming = !attempts.isJoin
-        timers[.connect] = now + timing.connect
+        dialledAt = now
+        timers[.connect] = now + timing.dialTime(attempt: attempts.count, lastDial: lastDial)
         let reason: Livekit_ReconnectReason = transport == .lost ? .rrPublisherFailed : .rrSignalDisconnected
         let url = isResuming ? address.resume(sid: participantSID, reason: reason) : address.join
         commands.append(.openSocket(url: url, token: token))

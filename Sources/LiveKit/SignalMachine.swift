@@ -135,6 +135,9 @@ package struct SignalMachine: Sendable {
     var transport = Transport.new
     /// The transport was connected at least once since the last join.
     var wasConnected = false
+    /// Of the present attempt; of the last one that had success, until its first message.
+    var dialledAt = Monotonic.zero
+    var lastDial: Interval?
     /// The connection is being made or had back; nil while all is well.
     var attempts: Attempts?
     var timers = TimerTable<Deadline>()
@@ -218,7 +221,7 @@ extension SignalMachine {
 
     private mutating func expire(_ deadline: Deadline, at now: Monotonic) {
         switch deadline {
-        case .connect: lose("the server did not answer in time", rejoins: isResuming, at: now)
+        case .connect: lose("the server did not answer in time", rejoins: isResuming, hasWaited: true, at: now)
         case .negotiation: lose("the server did not answer the offer", rejoins: true, at: now)
         case .transport: lose("no media connection was made in time", rejoins: true, at: now)
         case .goodbye: lose("the media connection was closed by the server", rejoins: true, at: now)
@@ -274,15 +277,15 @@ extension SignalMachine {
             socketLost(cause: "the signalling connection was closed\(detail)", at: now)
         case .protocolViolation(let text):
             socketLost(cause: "the signalling server broke its protocol (\(text))", at: now)
-        case .timedOut: socketLost(cause: "the server did not answer in time", at: now)
+        case .timedOut: socketLost(cause: "the server did not answer in time", hasWaited: true, at: now)
         case .closedHere: socketLost(cause: "the signalling connection was closed", at: now)
         }
     }
 
-    private mutating func socketLost(cause: String, at now: Monotonic) {
+    private mutating func socketLost(cause: String, hasWaited: Bool = false, at now: Monotonic) {
         guard state == .connecting || state == .joined else { return }
         isSocketOpen = false
-        lose(cause, rejoins: state == .connecting && isResuming, at: now)
+        lose(cause, rejoins: state == .connecting && isResuming, hasWaited: hasWaited, at: now)
     }
 }
 

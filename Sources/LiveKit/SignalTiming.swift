@@ -4,6 +4,11 @@ package import Bytes
 package struct SignalTiming: Sendable {
     /// From the dial to the first message.
     package var connect = Interval.seconds(5)
+    /// Likewise when a lost connection is to be had back, but at least four times what the last dial took; after
+    /// `quickDials` each attempt has one more of it, up to `connect`. For seconds after a crash, a server that came up
+    /// again sends who comes to its predecessor; those hang, but whoever dials after that is taken at once.
+    package var reconnect = Interval.seconds(1)
+    package var quickDials = 6
     /// From AddTrack to TrackPublished.
     package var publish = Interval.seconds(10)
     /// From offer to answer.
@@ -14,7 +19,7 @@ package struct SignalTiming: Sendable {
     package var resumedTransport = Interval.seconds(5)
     /// For the reason to come after the server closed the media connection.
     package var goodbye = Interval.seconds(1)
-    /// Attempt n (from 0) waits n² of these …
+    /// Attempt n (from 0) waits n² of these, unless the one before was waited for in vain …
     package var retryStep = Interval.milliseconds(300)
     /// … but no longer than this, so that a server that is back is not waited for in vain.
     package var retryCap = Interval.seconds(3)
@@ -24,6 +29,13 @@ package struct SignalTiming: Sendable {
     package var firstJoin = Interval.seconds(10)
 
     package init() {}
+
+    /// `attempt`: from 1. `lastDial`: from the last dial that had success to its first message; nil before there is one.
+    func dialTime(attempt: Int, lastDial: Interval?) -> Interval {
+        guard let lastDial else { return connect }
+        let share = Int64(max(1, min(attempt, 100) - quickDials + 1))
+        return min(max(reconnect, min(lastDial, connect) * 4) * share, connect)
+    }
 
     func retryDelay(attempt: Int) -> Interval {
         let attempt = Int64(min(attempt, 100))

@@ -44,9 +44,10 @@ import Testing
             var fixture = try SignalFixture.connected()
             fixture.machine.socketClosed(.closedByPeer(code: nil), at: fixture.now)
             fixture.machine.socketOpened(at: fixture.now)
-            fail(&fixture)
             fixture.drain()
-            fixture.advance(.milliseconds(300))
+            fail(&fixture)
+            // Who waited for nothing waits no longer.
+            if fixture.machine.state == .pausing { fixture.advance(.milliseconds(300)) }
             let url5 = fixture.dialled()
             #expect(url5 == (try RoomAddress("ws://h:7880").join))
             fixture.machine.socketOpened(at: fixture.now)
@@ -187,6 +188,34 @@ import Testing
         #expect(end?.text == "room disconnected unexpectedly: the server cannot be reached (refused)")
     }
 
+    @Test("a server that lets a lost session wait is dialled anew every second, and later with more patience")
+    func silentServer() throws {
+        var fixture = try SignalFixture.connected()
+        fixture.machine.socketClosed(.closedByPeer(code: nil), at: fixture.now)
+        var patience: [Int64] = []
+        while fixture.machine.state == .connecting, patience.count < 12 {
+            fixture.drain()
+            let dialledAt = fixture.now
+            fixture.advance(try #require(fixture.machine.nextDeadline) - dialledAt)
+            patience.append((fixture.now - dialledAt).milliseconds)
+        }
+        #expect(patience == [1, 1, 1, 1, 1, 1, 2, 3, 4, 5, 5, 5].map { $0 * 1_000 })
+    }
+
+    @Test("a server that is always slow gets four times what it needed, and no more than at first")
+    func slowServer() throws {
+        for (taken, expected) in [(Int64(400), Int64(1_600)), (3_000, 5_000)] {
+            var fixture = try SignalFixture()
+            fixture.machine.start(at: fixture.now)
+            fixture.now += .milliseconds(taken)
+            fixture.machine.socketOpened(at: fixture.now)
+            fixture.receive(.join(SignalFixture.joined()))
+            fixture.machine.socketClosed(.closedByPeer(code: nil), at: fixture.now)
+            let deadline = fixture.machine.nextDeadline
+            #expect(deadline == fixture.now + .milliseconds(expected))
+        }
+    }
+
     @Test("the first join is given up sooner, and at once when the server refuses for good")
     func firstJoin() throws {
         for (status, isFinal) in [(400, true), (401, true), (404, true), (408, false), (429, false), (503, false)] {
@@ -204,7 +233,7 @@ import Testing
         let start = fixture.now
         // Two attempts time out; a third would come too late.
         while fixture.machine.state != .ended { fixture.advance(.seconds(1)) }
-        #expect(fixture.now == start + .seconds(11))
+        #expect(fixture.now == start + .seconds(10))
         let events21 = fixture.events()
         #expect(events21.end?.isRetryable == true)
     }

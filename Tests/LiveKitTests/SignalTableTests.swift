@@ -6,7 +6,7 @@ import Testing
 /// Every input in every state: which state follows.
 @Suite struct SignalTableTests {
     private enum Input: CaseIterable {
-        case start, opened, refused, lost, join, reconnect, leave, publish, offer, answer, candidate, transportUp
+        case start, opened, refused, lost, late, join, reconnect, leave, publish, offer, answer, candidate, transportUp
         case transportLost, transportFailed, transportClosed, transportMoved, time, close
     }
 
@@ -31,7 +31,8 @@ import Testing
         case .start: fixture.machine.start(at: now)
         case .opened: fixture.machine.socketOpened(at: now)
         case .refused: fixture.machine.socketClosed(.refused(status: 503, body: ""), at: now)
-        case .lost: fixture.machine.socketClosed(.timedOut, at: now)
+        case .lost: fixture.machine.socketClosed(.unreachable(""), at: now)
+        case .late: fixture.machine.socketClosed(.timedOut, at: now)
         case .join: fixture.receive(.join(SignalFixture.joined()))
         case .reconnect: fixture.receive(.reconnect(Livekit_ReconnectResponse()))
         case .leave: fixture.receive(.leave(SignalFixture.leave(.disconnect, .roomDeleted)))
@@ -56,7 +57,8 @@ import Testing
             .refused: .pausing, .lost: .pausing, .reconnect: .joined, .leave: .ended, .close: .ended,
         ],
         .joined: [
-            .lost: .connecting, .leave: .ended, .transportLost: .connecting, .transportFailed: .connecting,
+            .lost: .connecting, .late: .connecting, .leave: .ended, .transportLost: .connecting,
+            .transportFailed: .connecting,
             .close: .ended,
         ],
         .pausing: [.time: .connecting, .close: .ended],
