@@ -126,7 +126,8 @@ package struct RoomServer: Sendable {
             room: parts.room,
             addresses: RoomReporter.Addresses(rtmpURL: rtmpURL, rtmpsURL: rtmpsURL, whepURL: bound.whepURL),
             version: options.version, at: Monotonic.now)
-        let http = RoomHTTPService(assets: assets, reporter: reporter, metrics: metrics, whep: whep)
+        let http = RoomHTTPService(
+            assets: assets, reporter: reporter, metrics: metrics, whep: { await whep.respond(to: $0, at: $1) })
         try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask {
                 try await http.run(host: "\(options.bind)", port: Int(options.httpPort)) { _ in

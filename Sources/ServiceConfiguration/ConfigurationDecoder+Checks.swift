@@ -7,6 +7,7 @@ extension ConfigurationDecoder {
         checkRedis()
         checkListeners()
         checkTLS()
+        checkWHIP()
         if configuration.whipPort > 0 { checkRTC() }
         checkCosts()
     }
@@ -103,6 +104,50 @@ extension ConfigurationDecoder {
         } else if configuration.rtmpsPort == 0 && !certificate.isEmpty {
             warning("tls_cert", "tls_cert has no use while rtmps_port is off")
         }
+    }
+
+    private mutating func checkWHIP() {
+        let (certificate, key) = (configuration.whipTLSCertificate, configuration.whipTLSKey)
+        if certificate.isEmpty != key.isEmpty {
+            let name = certificate.isEmpty ? "whip_tls_key" : "whip_tls_cert"
+            error(name, "whip_tls_cert and whip_tls_key need each other: set both")
+        } else if configuration.whipPort <= 0 && !certificate.isEmpty {
+            warning("whip_tls_cert", "whip_tls_cert has no use while whip_port is off")
+        }
+        let url = configuration.whipPublicURL
+        if !url.isEmpty && !Self.isOrigin(url) {
+            error("whip_public_url", "whip_public_url: expected http:// or https://, a host, and no path")
+        }
+        for server in configuration.whipICEServers where !Self.isICEServer(server) {
+            let found = ConfigurationKey.quoted(server.shortened)
+            error("whip_ice_servers", "whip_ice_servers: expected stun:host, turn:host or turns:host, found \(found)")
+        }
+        checkTURN()
+    }
+
+    private mutating func checkTURN() {
+        let usesTURN = configuration.whipICEServers.contains { $0.hasPrefix("turn") }
+        let hasPassword = !configuration.whipTURNUsername.isEmpty && !configuration.whipTURNPassword.isEmpty
+        let hasSecret = !configuration.whipTURNSecret.isEmpty
+        if usesTURN && !hasPassword && !hasSecret {
+            error(
+                "whip_ice_servers",
+                "whip_ice_servers: a TURN server needs whip_turn_secret, or whip_turn_username and whip_turn_password")
+        } else if hasSecret && hasPassword {
+            warning("whip_turn_password", "whip_turn_password has no use beside whip_turn_secret")
+        }
+    }
+
+    private static func isOrigin(_ text: String) -> Bool {
+        guard let scheme = ["http://", "https://"].first(where: text.hasPrefix) else { return false }
+        let authority = text.dropFirst(scheme.count)
+        return !authority.isEmpty && authority.allSatisfy { $0.isASCII && !"/?#\\\"<> ".contains($0) }
+    }
+
+    private static func isICEServer(_ text: String) -> Bool {
+        guard let scheme = ["stun:", "stuns:", "turn:", "turns:"].first(where: text.hasPrefix) else { return false }
+        let rest = text.dropFirst(scheme.count)
+        return !rest.isEmpty && !rest.hasPrefix("//") && rest.utf8.allSatisfy { $0 > 0x20 && $0 < 0x7F && $0 != 0x3E }
     }
 
     private mutating func checkRTC() {

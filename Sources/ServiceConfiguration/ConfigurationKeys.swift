@@ -67,6 +67,25 @@ extension ConfigurationKey {
         .init("tls_key", .text(\.tlsKey), "file with its key, PEM", reloadable: true),
         .init("whip_port", .integer(\.whipPort, offOrPort), "port for WHIP; -1 is off"),
         .init(
+            "whip_tls_cert", .text(\.whipTLSCertificate),
+            "file with the certificate chain of `whip_port`, PEM: makes it HTTPS", reloadable: true),
+        .init("whip_tls_key", .text(\.whipTLSKey), "file with its key, PEM", reloadable: true),
+        .init(
+            "whip_public_url", .text(\.whipPublicURL),
+            "scheme and host that encoders reach `whip_port` by, such as `https://ingest.example.com`",
+            default: "what their requests say"),
+        .init(
+            "whip_ice_servers", .texts(\.whipICEServers),
+            "STUN and TURN servers that encoders are told of: `stun:host:port`, `turn:host:port?transport=udp`"),
+        .init("whip_turn_username", .text(\.whipTURNUsername), "user at the TURN servers among them"),
+        .init("whip_turn_password", .secret(\.whipTURNPassword), "its password"),
+        .init(
+            "whip_turn_secret", .secret(\.whipTURNSecret),
+            "secret shared with the TURN servers: each encoder gets a user name and password of its own, which end"),
+        .init(
+            "whip_turn_ttl", .duration(\.whipTURNLifetime, upTo: .seconds(30 * 86_400)),
+            "how long these are good"),
+        .init(
             "http_relay_port", .integer(\.httpRelayPort, anyPort), "loopback port between the daemon and its sessions"),
         .init(
             "publisher_grace", .duration(\.publisherGrace, upTo: .seconds(3_600)),

@@ -21,6 +21,17 @@ package struct IngressConfiguration: Equatable, Sendable {
     package var tlsKey = ""
     /// −1 is off.
     package var whipPort = 8080
+    package var whipTLSCertificate = ""
+    package var whipTLSKey = ""
+    /// Scheme and authority, without a slash at the end; empty: what requests say.
+    package var whipPublicURL = ""
+    /// `stun:`, `turn:` and `turns:` URLs.
+    package var whipICEServers: [String] = []
+    package var whipTURNUsername = ""
+    package var whipTURNPassword = ""
+    /// Goes before user name and password: credentials are made of it, which end after `whipTURNLifetime`.
+    package var whipTURNSecret = ""
+    package var whipTURNLifetime = Interval.seconds(86_400)
     package var httpRelayPort = 9090
     /// Zero is off: an encoder that breaks off has ended.
     package var publisherGrace = Interval.seconds(10)

@@ -1,6 +1,4 @@
-// WHIP holds the HTTP resources of RFC 9725 (WHIP) and of its playing counterpart WHEP as values: requests in,
-// responses out. It reads no socket and knows no server; the adapter of the HTTP server turns its messages into these
-// and back.
+// The playing counterpart of WHIP:
 //
 //     OPTIONS <base>/<key>            204: what can be posted, and the permission for pages of other origins
 //     POST    <base>/<key>?layer=q    201: an offer's answer; Location and ETag name the viewing session
@@ -13,25 +11,24 @@
 import Bytes
 import SDP
 
-package struct WHEPOptions: Equatable, Sendable {
+package struct WHEPOptions: Sendable {
     /// Without a slash at its end.
     package var basePath: String
     /// Viewing sessions at one time, over all streams.
     package var maximumResources: Int
-    /// Values of `Link` headers for STUN and TURN servers: `<stun:stun.example.net>; rel="ice-server"`.
-    package var iceServerLinks: [String]
+    package var iceServers: ICEServers
 
-    package init(basePath: String = "/whep", maximumResources: Int = 1_000, iceServerLinks: [String] = []) {
+    package init(basePath: String = "/whep", maximumResources: Int = 1_000, iceServers: ICEServers = .none) {
         self.basePath = basePath
         self.maximumResources = maximumResources
-        self.iceServerLinks = iceServerLinks
+        self.iceServers = iceServers
     }
 }
 
 /// All viewing sessions of one server.
 package actor WHEPEndpoint<Viewers: WHEPViewers> {
     private struct Resource {
-        let entityTag: String
+        let entityTag: EntityTag
     }
 
     private let viewers: Viewers
@@ -53,55 +50,51 @@ package actor WHEPEndpoint<Viewers: WHEPViewers> {
     package var count: Int { resources.count }
 
     /// Answers one request; never throws, since every refusal is a response.
-    package func respond(to request: WHEPRequest) async -> WHEPResponse {
-        var response: WHEPResponse
+    package func respond(to request: ResourceRequest, at now: ResourceMoment) async -> ResourceResponse {
+        var response: ResourceResponse
         do {
-            response = try await route(request)
+            response = try await route(request, at: now)
         } catch {
-            response = WHEPResponse(error)
+            response = ResourceResponse(error)
         }
-        response.headers += [
-            HeaderField("access-control-allow-origin", "*"),
-            HeaderField("access-control-expose-headers", "location, etag, link, accept-post, accept-patch, allow"),
-        ]
+        response.headers += CrossOrigin.headers
         return response
     }
 
     /// The peer is gone by itself: its resource goes too, without a call of `close`.
     package func viewerEnded(_ resourceID: String) { resources[resourceID] = nil }
 
-    private func route(_ request: WHEPRequest) async throws(WHIPError) -> WHEPResponse {
+    private func route(_ request: ResourceRequest, at now: ResourceMoment) async throws(WHIPError) -> ResourceResponse {
         guard let route = try WHEPRoute(request.target, base: options.basePath) else { throw .notFound }
         switch (request.method, route) {
         case ("OPTIONS", _):
-            return preflight(route)
+            return preflight(request, route, at: now)
         case ("POST", .endpoint(let key, let layer)):
-            return try await open(key: key, layer: layer, request)
+            return try await open(key: key, layer: layer, request, at: now)
         case ("PATCH", .resource(let id)):
             return try await selectLayer(id, request)
         case ("DELETE", .resource(let id)):
             guard resources.removeValue(forKey: id) != nil else { throw .notFound }
             await viewers.close(resourceID: id)
-            return WHEPResponse(status: 200)
+            return ResourceResponse(status: 200)
         default:
             throw .methodNotAllowed(allow: route.methods)
         }
     }
 
-    private func preflight(_ route: WHEPRoute) -> WHEPResponse {
-        var headers = [
-            HeaderField("allow", route.methods), route.accepts,
-            HeaderField("access-control-allow-methods", route.methods),
-            HeaderField("access-control-allow-headers", "authorization, content-type, if-match"),
-            HeaderField("access-control-max-age", "86400"),
-        ]
-        if case .endpoint = route { headers += options.iceServerLinks.map { HeaderField("link", $0) } }
-        return WHEPResponse(status: 204, headers: headers)
+    private func preflight(
+        _ request: ResourceRequest, _ route: WHEPRoute, at now: ResourceMoment
+    ) -> ResourceResponse {
+        var headers = CrossOrigin.preflight(request, methods: route.methods) + [route.accepts]
+        if case .endpoint = route { headers += options.iceServers.links(at: now.unixSeconds) }
+        return ResourceResponse(status: 204, headers: headers)
     }
 
     // MARK: A stream's endpoint
 
-    private func open(key: String, layer: String?, _ request: WHEPRequest) async throws(WHIPError) -> WHEPResponse {
+    private func open(
+        key: String, layer: String?, _ request: ResourceRequest, at now: ResourceMoment
+    ) async throws(WHIPError) -> ResourceResponse {
         guard request.body.count <= WHIPLimits.offerBytes else {
             throw .bodyTooLarge(limitBytes: WHIPLimits.offerBytes)
         }
@@ -116,7 +109,7 @@ package actor WHEPEndpoint<Viewers: WHEPViewers> {
         guard resources.count < options.maximumResources else { throw .unavailable }
 
         let id = String(base64: randomBytes(WHIPLimits.resourceIDBytes), urlSafe: true, padded: false)
-        let resource = Resource(entityTag: "\"" + String(hex: randomBytes(WHIPLimits.entityTagBytes)) + "\"")
+        let resource = Resource(entityTag: EntityTag(random: randomBytes(WHIPLimits.entityTagBytes)))
         precondition(id.utf8.count == WHIPLimits.resourceIDBytes * 4 / 3, "too few random octets")
         // Taken before the peer is made, so that the cap holds however many are being made at once.
         resources[id] = resource
@@ -131,24 +124,26 @@ package actor WHEPEndpoint<Viewers: WHEPViewers> {
         }
         // Ended while it was being made.
         guard resources[id] != nil else { throw .unavailable }
-        return created(id, resource, answer)
+        return created(id, resource, answer, at: now)
     }
 
-    private func created(_ id: String, _ resource: Resource, _ answer: SessionDescription) -> WHEPResponse {
-        WHEPResponse(
+    private func created(
+        _ id: String, _ resource: Resource, _ answer: SessionDescription, at now: ResourceMoment
+    ) -> ResourceResponse {
+        ResourceResponse(
             status: 201,
             headers: [
                 HeaderField("content-type", MediaTypes.sdp),
                 HeaderField("location", options.basePath + "/resource/" + id),
-                HeaderField("etag", resource.entityTag), HeaderField("accept-patch", MediaTypes.json),
+                resource.entityTag.field, HeaderField("accept-patch", MediaTypes.json),
                 HeaderField("cache-control", "no-store"),
-            ] + options.iceServerLinks.map { HeaderField("link", $0) },
+            ] + options.iceServers.links(at: now.unixSeconds),
             body: answer.serialized())
     }
 
     // MARK: One session
 
-    private func selectLayer(_ id: String, _ request: WHEPRequest) async throws(WHIPError) -> WHEPResponse {
+    private func selectLayer(_ id: String, _ request: ResourceRequest) async throws(WHIPError) -> ResourceResponse {
         guard let resource = resources[id] else { throw .notFound }
         guard request.body.count <= WHIPLimits.layerRequestBytes else {
             throw .bodyTooLarge(limitBytes: WHIPLimits.layerRequestBytes)
@@ -159,16 +154,6 @@ package actor WHEPEndpoint<Viewers: WHEPViewers> {
         }
         let layer = try WHEPLayer(parsing: request.body)
         try await viewers.select(layer, resourceID: id)
-        return WHEPResponse(status: 204, headers: [HeaderField("etag", resource.entityTag)])
-    }
-}
-
-extension String {
-    /// Strong comparison with a list of entity tags (RFC 9110 section 13.1.1); ours have no comma in them.
-    fileprivate func satisfies(ifMatch condition: String) -> Bool {
-        condition.split(separator: ",").contains { part in
-            let tag = part.filter { $0 != " " && $0 != "\t" }
-            return tag == "*" || tag == self
-        }
+        return ResourceResponse(status: 204, headers: [resource.entityTag.field])
     }
 }

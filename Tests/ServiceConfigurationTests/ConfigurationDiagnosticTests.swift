@@ -255,6 +255,64 @@ import Testing
     func goodTLS() { #expect(remarks("rtmps_port: 1936\ntls_cert: a\ntls_key: b\n").isEmpty) }
 
     @Test(
+        "what WHIP tells its encoders has to be whole",
+        arguments: [
+            ("whip_tls_cert: a", "error: whip_tls_cert and whip_tls_key need each other: set both"),
+            ("whip_tls_key: a", "error: whip_tls_cert and whip_tls_key need each other: set both"),
+            (
+                "whip_tls_cert: a\nwhip_tls_key: b\nwhip_port: -1",
+                "warning: whip_tls_cert has no use while whip_port is off"
+            ),
+            (
+                "whip_public_url: in.example",
+                "error: whip_public_url: expected http:// or https://, a host, and no path"
+            ),
+            (
+                "whip_public_url: https://in.example/whip",
+                "error: whip_public_url: expected http:// or https://, a host, and no path"
+            ),
+            ("whip_public_url: https://", "error: whip_public_url: expected http:// or https://, a host, and no path"),
+            (
+                "whip_ice_servers: ['stun://s']",
+                "error: whip_ice_servers: expected stun:host, turn:host or turns:host, found \"stun://s\""
+            ),
+            (
+                "whip_ice_servers: ['stun:a>b']",
+                "error: whip_ice_servers: expected stun:host, turn:host or turns:host, found \"stun:a>b\""
+            ),
+            (
+                "whip_ice_servers: ['turn:t']",
+                "error: whip_ice_servers: a TURN server needs whip_turn_secret, or whip_turn_username and "
+                    + "whip_turn_password"
+            ),
+            (
+                "whip_ice_servers: ['turns:t']\nwhip_turn_username: u",
+                "error: whip_ice_servers: a TURN server needs whip_turn_secret, or whip_turn_username and "
+                    + "whip_turn_password"
+            ),
+            (
+                "whip_turn_secret: s\nwhip_turn_username: u\nwhip_turn_password: p",
+                "warning: whip_turn_password has no use beside whip_turn_secret"
+            ),
+        ])
+    func whip(lines: String, remark: String) {
+        let found = remarks(lines + "\n")
+        #expect(found.count == 1 && found[0].hasSuffix(" " + remark))
+    }
+
+    @Test("WHIP with all of it is fine")
+    func goodWHIP() {
+        let lines = """
+            whip_tls_cert: a
+            whip_tls_key: b
+            whip_public_url: https://[2001:db8::1]:8443
+            whip_ice_servers: ['stun:s:3478', 'turn:t?transport=tcp', 'turns:[::1]:5349']
+            whip_turn_secret: s
+            """
+        #expect(remarks(lines + "\n").isEmpty)
+    }
+
+    @Test(
         "WHIP's ports and networks have to fit together",
         arguments: [
             ("force_tcp: true", "TCP is forced but not configured: set rtc_config.tcp_port"),

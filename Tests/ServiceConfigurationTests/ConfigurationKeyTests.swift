@@ -34,6 +34,14 @@ import Testing
         tls_cert: cert
         tls_key: key
         whip_port: 6
+        whip_tls_cert: wcert
+        whip_tls_key: wkey
+        whip_public_url: https://in.example
+        whip_ice_servers: ["stun:s", "turn:t?transport=udp"]
+        whip_turn_username: tu
+        whip_turn_password: tp
+        whip_turn_secret: ts
+        whip_turn_ttl: 1h
         http_relay_port: 7
         publisher_grace: 1m1s
         drain_timeout: 1h
@@ -130,7 +138,8 @@ import Testing
         #expect(text.contains("  sentinel_password: \"***\""))
         #expect(text.contains("tls_key: \"key\""))
         #expect(text.contains("  username: \"u\""))
-        #expect(!text.contains("\"sp\""))
+        #expect(text.contains("whip_turn_secret: \"***\"") && text.contains("whip_turn_password: \"***\""))
+        #expect(!text.contains("\"sp\"") && !text.contains("\"ts\"") && !text.contains("\"tp\""))
         #expect(IngressConfiguration().yaml().contains("api_secret: \"\""))
     }
 
@@ -180,7 +189,8 @@ import Testing
         let reloadable = ConfigurationKey.all.filter(\.isReloadable).map(\.name)
         #expect(
             reloadable == [
-                "tls_cert", "tls_key", "logging.level", "logging.component_levels", "cpu_cost.rtmp_cpu_cost",
+                "tls_cert", "tls_key", "whip_tls_cert", "whip_tls_key", "logging.level", "logging.component_levels",
+                "cpu_cost.rtmp_cpu_cost",
                 "cpu_cost.whip_cpu_cost", "cpu_cost.whip_bypass_transcoding_cpu_cost", "cpu_cost.url_cpu_cost",
                 "cpu_cost.min_idle_ratio",
             ])

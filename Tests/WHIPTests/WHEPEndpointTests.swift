@@ -44,7 +44,9 @@ import WebRTC
     @Test("ICE servers come as Link headers")
     func links() async {
         let link = "<stun:stun.example.net>; rel=\"ice-server\""
-        let fixture = WHEPFixture(options: WHEPOptions(iceServerLinks: [link, link]))
+        let server = ICEServer(url: "stun:stun.example.net")
+        let fixture = WHEPFixture(
+            options: WHEPOptions(iceServers: ICEServers([server, server], hmacSHA1: { _, _ in [] })))
         #expect(await fixture.post().headers.filter { $0.name == "link" }.map(\.value) == [link, link])
         #expect(await fixture.send("OPTIONS", "/whep/key").headers.filter { $0.name == "link" }.count == 2)
     }
@@ -93,7 +95,7 @@ import WebRTC
     @Test(
         "what the viewers refuse has its own status, and leaves no resource",
         arguments: [
-            (WHIPError.notFound, 404), (.unusableOffer(.noCommonCodec), 406), (.unusableOffer(.fingerprint), 400),
+            (WHIPError.notFound, 404), (.unusableOffer(.noCommonCodec), 422), (.unusableOffer(.fingerprint), 400),
             (.unauthorized, 401), (.forbidden, 403), (.unavailable, 503), (.internalFault, 500), (.noSuchLayer, 409),
         ])
     func refusals(error: WHIPError, status: Int) async {
@@ -109,7 +111,9 @@ import WebRTC
 
     @Test("a bearer token is handed on")
     func bearer() async {
-        for (value, token) in [("Bearer t", "t"), ("bearer  t", "t"), ("Basic t", nil), ("Bearer", nil)] {
+        for (value, token) in [
+            ("Bearer t", "t"), ("bearer  t", "t"), ("t", "t"), ("Basic t", nil), ("Bearer", nil),
+        ] {
             _ = await fixture.send(
                 "POST", "/whep/key",
                 [HeaderField("content-type", "application/sdp"), HeaderField("Authorization", value)],
@@ -243,9 +247,8 @@ import WebRTC
     @Test(
         "other paths are 404",
         arguments: [
-            "", "/", "/whep", "/whep/", "/whepx/key", "/other/key", "/whep/a/b", "/whep/resource/",
-            "/whep/resource/a/b",
-            "/whep?x=/key", "whep/key", "/whep/key/",
+            "", "/", "/whep", "/whep/", "/whepx/key", "/other/key", "/whep/a/b", "/whep//key", "/whep/key//",
+            "/whep/resource/a/b", "/whep?x=/key", "whep/key",
         ])
     func notFound(target: String) async {
         #expect(await fixture.post(target).status == 404)

@@ -1,3 +1,4 @@
+import Bytes
 import SDP
 import Synchronization
 import WHIP
@@ -72,18 +73,20 @@ struct WHEPFixture {
 
     func send(
         _ method: String, _ target: String, _ headers: [HeaderField] = [], body: [UInt8] = []
-    ) async -> WHEPResponse {
-        await endpoint.respond(to: WHEPRequest(method: method, target: target, headers: headers, body: body))
+    ) async -> ResourceResponse {
+        await endpoint.respond(
+            to: ResourceRequest(method: method, target: target, headers: headers, body: body),
+            at: ResourceMoment(monotonic: .zero, unixSeconds: 0))
     }
 
     func post(_ target: String = "/whep/key", type: String? = "application/sdp", body: [UInt8] = offer) async
-        -> WHEPResponse
+        -> ResourceResponse
     {
         await send("POST", target, type.map { [HeaderField("Content-Type", $0)] } ?? [], body: body)
     }
 
     func patch(_ target: String, _ json: String, type: String = "application/json", ifMatch: String? = nil) async
-        -> WHEPResponse
+        -> ResourceResponse
     {
         let headers = [HeaderField("content-type", type)] + (ifMatch.map { [HeaderField("If-Match", $0)] } ?? [])
         return await send("PATCH", target, headers, body: Array(json.utf8))

@@ -1,30 +1,29 @@
 import NIOCore
 import ServiceConfiguration
 
-/// The HTTP ports of probes and metrics.
+/// The HTTP ports: probes, metrics, and WHIP with probes beside it.
 struct ProbePorts: Sendable {
     private struct Port: Sendable {
+        /// Serves host and port until cancelled; calls back once they are bound.
+        typealias Run = @Sendable (String, Int, @escaping @Sendable (Int) async -> Void) async throws -> Void
+
         var key: String
         var number: Int
-        var service: ProbeService
+        var run: Run
     }
 
     private let ports: [Port]
 
-    init(_ configuration: IngressConfiguration, _ parts: DaemonParts) {
+    /// Without `whip`, its port answers probes alone.
+    init(_ configuration: IngressConfiguration, _ parts: DaemonParts, whip: WHIPHTTPService? = nil) {
         let health = ProbeService.health { await parts.health }
         var ports: [Port] = []
-        if configuration.healthPort > 0 {
-            ports.append(Port(key: "health_port", number: configuration.healthPort, service: health))
+        let add = { (key: String, number: Int, run: @escaping Port.Run) in
+            if number > 0 { ports.append(Port(key: key, number: number, run: run)) }
         }
-        if configuration.whipPort > 0 {
-            ports.append(Port(key: "whip_port", number: configuration.whipPort, service: health))
-        }
-        if configuration.prometheusPort > 0 {
-            ports.append(
-                Port(
-                    key: "prometheus_port", number: configuration.prometheusPort, service: .metrics(parts.registry)))
-        }
+        add("health_port", configuration.healthPort, health.run)
+        add("whip_port", configuration.whipPort, whip?.run ?? health.run)
+        add("prometheus_port", configuration.prometheusPort, ProbeService.metrics(parts.registry).run)
         self.ports = ports
     }
 
@@ -34,7 +33,7 @@ struct ProbePorts: Sendable {
             let (bound, continuation) = AsyncStream<StartupError?>.makeStream()
             group.addTask {
                 do {
-                    try await port.service.run(host: "0.0.0.0", port: port.number) { _ in continuation.yield(nil) }
+                    try await port.run("0.0.0.0", port.number) { _ in continuation.yield(nil) }
                 } catch is CancellationError {
                 } catch {
                     let reason = (error as? IOError).map { String(describing: $0) } ?? "\(error)"

@@ -12,6 +12,7 @@ package enum StartupError: Error, Equatable, Sendable {
     case httpPort(key: String, number: Int, reason: String)
     case certificate(DTLSError)
     case certificateMissing
+    case whipCertificate(DTLSError)
     case system(RuntimeError)
 
     package static func sentence(for error: any Error) -> String { "\(error)" }
@@ -28,6 +29,7 @@ extension StartupError: CustomStringConvertible {
             "\(key): port \(number) cannot be served (\(reason)); stop what uses it, or set another \(key)"
         case .certificate(let error): "rtmps_port: \(error) Check tls_cert and tls_key."
         case .certificateMissing: "rtmps_port is set, but tls_cert or tls_key is not: give both, or set rtmps_port to 0"
+        case .whipCertificate(let error): "whip_port: \(error) Check whip_tls_cert and whip_tls_key."
         case .system(let error): "\(error)"
         }
     }

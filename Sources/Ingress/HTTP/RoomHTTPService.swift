@@ -2,12 +2,11 @@ import Bytes
 import Foundation
 import HTTPTypes
 import Hummingbird
-import Logging
 import NIOCore
 import Runtime
-package import WHIP
+import WHIP
 
-/// The HTTP side of the test server: the page, the reports, and WHEP.
+/// The HTTP side of the test server: the page, the reports, WHEP and WHIP.
 package struct RoomHTTPService: Sendable {
     /// One file of the page, held in memory.
     package struct Asset: Sendable {
@@ -22,43 +21,35 @@ package struct RoomHTTPService: Sendable {
         }
     }
 
-    /// A connection that sends or reads nothing for so long is closed.
-    private static let idleSeconds: Int64 = 20
-
     private let assets: [Asset]
     private let reporter: RoomReporter
     private let metrics: PrometheusRegistry
-    private let whep: WHEPEndpoint<RoomViewers>
+    private let whep: ResourceResponder
+    private let whip: ResourceResponder?
 
+    /// `whep` gets what comes to `/whep/…`, `whip` what comes to `/whip` and below.
     package init(
-        assets: [Asset], reporter: RoomReporter, metrics: PrometheusRegistry, whep: WHEPEndpoint<RoomViewers>
+        assets: [Asset], reporter: RoomReporter, metrics: PrometheusRegistry, whep: @escaping ResourceResponder,
+        whip: ResourceResponder? = nil
     ) {
         self.assets = assets
         self.reporter = reporter
         self.metrics = metrics
         self.whep = whep
+        self.whip = whip
     }
 
-    /// Serves until cancelled; `onRunning` is called once the port is bound, with its number.
-    package func run(host: String, port: Int, onRunning: @escaping @Sendable (Int) async -> Void) async throws {
-        let application = Application(
-            router: router(),
-            server: .http1(configuration: .init(idleTimeout: .seconds(Self.idleSeconds))),
-            configuration: .init(address: .hostname(host, port: port), serverName: "ingress"),
-            onServerRunning: { channel in await onRunning(channel.localAddress?.port ?? port) },
-            logger: Self.quietLogger)
-        try await application.run()
+    /// Serves until cancelled; `onRunning` is called once the port is bound, with its number. With `tls` it is HTTPS; one
+    /// service may run on several ports.
+    package func run(
+        host: String, port: Int, tls: ReloadableTLS? = nil, onRunning: @escaping @Sendable (Int) async -> Void
+    ) async throws {
+        let responder = router(isSecure: tls != nil).buildResponder()
+        try await HTTPListener.run(responder, host: host, port: port, tls: tls, onRunning: onRunning)
     }
 
-    /// The library's own lines ("server started") say nothing that the banner does not.
-    private static var quietLogger: Logger {
-        var logger = Logger(label: "http")
-        logger.logLevel = .critical
-        return logger
-    }
-
-    private func router() -> Router<BasicRequestContext> {
-        let router = Router()
+    private func router(isSecure: Bool) -> Router<PeerRequestContext> {
+        let router = Router(context: PeerRequestContext.self)
         for asset in assets {
             router.get(RouterPath(asset.path)) { _, _ in Self.response(asset.body, asset.contentType, Self.pageHeaders)
             }
@@ -73,36 +64,18 @@ package struct RoomHTTPService: Sendable {
         router.get("/metrics") { _, _ in
             Self.response(Array(metrics.exposition().utf8), "text/plain; version=0.0.4; charset=utf-8")
         }
-        for method in [HTTPRequest.Method.post, .patch, .delete, .options, .get, .put, .head] {
-            router.on("/whep/**", method: method) { request, _ in await answer(request) }
+        for method in ResourceHTTPAdapter.methods {
+            router.on("/whep/**", method: method) { request, context in
+                await ResourceHTTPAdapter.answer(request, context, isSecure: isSecure, by: whep)
+            }
+            guard let whip else { continue }
+            for path in ["/whip", "/whip/**"] as [RouterPath] {
+                router.on(path, method: method) { request, context in
+                    await ResourceHTTPAdapter.answer(request, context, isSecure: isSecure, by: whip)
+                }
+            }
         }
         return router
-    }
-
-    /// Hands a request to the WHEP resources, whole, or refuses it when its body is too long.
-    private func answer(_ request: Request) async -> Response {
-        var body: [UInt8] = []
-        do {
-            for try await var part in request.body {
-                body += part.readBytes(length: part.readableBytes) ?? []
-                // One byte too many is enough for the resource to refuse it.
-                if body.count > WHIPLimits.offerBytes { break }
-            }
-        } catch {
-            return Response(status: .badRequest)
-        }
-        let headers = request.headers.map { HeaderField($0.name.canonicalName, $0.value) }
-        let answer = await whep.respond(
-            to: WHEPRequest(
-                method: request.method.rawValue, target: request.uri.string, headers: headers,
-                body: Array(body.prefix(WHIPLimits.offerBytes + 1))))
-        var fields = HTTPFields()
-        for header in answer.headers {
-            if let name = HTTPField.Name(header.name) { fields.append(HTTPField(name: name, value: header.value)) }
-        }
-        return Response(
-            status: .init(code: answer.status), headers: fields, body: .init(byteBuffer: ByteBuffer(bytes: answer.body))
-        )
     }
 
     private static let pageHeaders: HTTPFields = [
