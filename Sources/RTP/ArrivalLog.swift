@@ -1,8 +1,8 @@
-import Bytes
+package import Bytes
 
 /// When packets with transport-wide sequence numbers arrived, until feedback told of them. Never allocates after it was
 /// made.
-struct ArrivalLog: Sendable {
+package struct ArrivalLog: Sendable {
     /// 250 µs.
     private static let tickNanoseconds: Int64 = 250_000
     private static let none = Int64.min
@@ -18,16 +18,16 @@ struct ArrivalLog: Sendable {
     private var staleCount = 0
     private var feedbackCount: UInt8 = 0
     private var scratch: [Int64?] = []
-    private(set) var lastWrittenAt: Monotonic?
+    package private(set) var lastWrittenAt: Monotonic?
     /// Packets since the last feedback, and when the first of them came.
-    private(set) var unreported = 0
-    private(set) var firstUnreportedAt = Monotonic.zero
+    package private(set) var unreported = 0
+    package private(set) var firstUnreportedAt = Monotonic.zero
 
-    init() { scratch.reserveCapacity(RTPLimits.maxFeedbackStatuses) }
+    package init() { scratch.reserveCapacity(RTPLimits.maxFeedbackStatuses) }
 
-    var hasUnreported: Bool { unreported > 0 }
+    package var hasUnreported: Bool { unreported > 0 }
 
-    mutating func record(_ number: UInt16, at now: Monotonic) {
+    package mutating func record(_ number: UInt16, at now: Monotonic) {
         guard let highest else { return start(at: Int64(number) + 0x1_0000, now) }
         let place = highest + Int64(Int16(bitPattern: number &- UInt16(truncatingIfNeeded: highest)))
         if place > highest {
@@ -69,7 +69,7 @@ struct ArrivalLog: Sendable {
 
     /// Appends one feedback packet of at most `maxBytes` if there is anything to tell. What did not fit waits for the
     /// next call.
-    mutating func write(
+    package mutating func write(
         sender: UInt32, media: UInt32, maxBytes: Int, at now: Monotonic, into output: inout OutputRawSpan
     ) {
         guard let highest, unreported > 0 else { return }

@@ -1,7 +1,7 @@
-import Bytes
+package import Bytes
 
 /// The missing packets of one stream: when to ask for which (RFC 4585 section 6.2.1). Never allocates after it was made.
-struct NackTracker: Sendable {
+package struct NackTracker: Sendable {
     private struct Missing {
         var place: Int64
         var notedAt: Monotonic
@@ -16,15 +16,15 @@ struct NackTracker: Sendable {
     private var missing: [Missing] = []
     private var arrivedCount: Int64 = 0
     /// Not later than the earliest that is due.
-    private(set) var deadline: Monotonic?
+    package private(set) var deadline: Monotonic?
 
-    init() { missing.reserveCapacity(RTPLimits.maxMissingPackets) }
+    package init() { missing.reserveCapacity(RTPLimits.maxMissingPackets) }
 
-    var count: Int { missing.count }
+    package var count: Int { missing.count }
 
     /// A packet came ahead of all before, `skipped` numbers after them. False when too many are missing: then all of
     /// them are given up.
-    mutating func noteArrival(_ place: Int64, skipped: Int64, at now: Monotonic) -> Bool {
+    package mutating func noteArrival(_ place: Int64, skipped: Int64, at now: Monotonic) -> Bool {
         arrivedCount &+= 1
         hurry(at: now)
         guard skipped > 0 else { return true }
@@ -52,20 +52,20 @@ struct NackTracker: Sendable {
     }
 
     /// A missing packet came. What is returned is the round trip, when it came after it was asked for once.
-    mutating func noteFound(_ place: Int64, at now: Monotonic) -> Interval? {
+    package mutating func noteFound(_ place: Int64, at now: Monotonic) -> Interval? {
         guard let index = index(of: place) else { return nil }
         let found = missing.remove(at: index)
         if missing.isEmpty { deadline = nil }
         return found.tries == 1 ? now - found.askedAt : nil
     }
 
-    mutating func removeAll() {
+    package mutating func removeAll() {
         missing.removeAll(keepingCapacity: true)
         deadline = nil
     }
 
     /// Gives up what is too old or was asked for often enough, and works out the deadline anew.
-    mutating func advance(to now: Monotonic) {
+    package mutating func advance(to now: Monotonic) {
         guard let deadline, deadline <= now else { return }
         missing.removeAll { entry in
             entry.dueAt <= now
@@ -75,13 +75,13 @@ struct NackTracker: Sendable {
     }
 
     /// Puts the numbers that are due into `numbers`, ascending.
-    func collect(into numbers: inout [UInt16], at now: Monotonic) {
+    package func collect(into numbers: inout [UInt16], at now: Monotonic) {
         numbers.removeAll(keepingCapacity: true)
         for entry in missing where entry.dueAt <= now { numbers.append(UInt16(truncatingIfNeeded: entry.place)) }
     }
 
     /// The first `count` of those that are due were asked for.
-    mutating func noteAsked(_ count: Int, at now: Monotonic, roundTrip: Interval) {
+    package mutating func noteAsked(_ count: Int, at now: Monotonic, roundTrip: Interval) {
         let interval = min(max(roundTrip, RTPLimits.minNackInterval), RTPLimits.maxNackInterval)
         var left = count
         for index in missing.indices where missing[index].dueAt <= now {

@@ -1,7 +1,7 @@
 /// Counts one source's sequence numbers on over wraps, tells duplicates, and starts over after jumps (RFC 3550 appendix
 /// A.1). Never allocates after it was made.
-struct SequenceWindow: Sendable {
-    enum Placement: Hashable, Sendable {
+package struct SequenceWindow: Sendable {
+    package enum Placement: Hashable, Sendable {
         /// The newest packet so far; `missing` numbers were skipped before it.
         case ahead(Int64, missing: Int64)
         /// Older than the newest one, and not here before.
@@ -16,19 +16,21 @@ struct SequenceWindow: Sendable {
     private static let size = Int64(RTPLimits.receiveWindowPackets)
 
     /// The first number since the start or the restart.
-    private(set) var base: Int64 = 0
+    package private(set) var base: Int64 = 0
     /// Nil before the first packet.
-    private(set) var highest: Int64?
+    package private(set) var highest: Int64?
     private var bits = [UInt64](repeating: 0, count: RTPLimits.receiveWindowPackets / 64)
     /// What has to come next to make a jump believable.
     private var afterJump: UInt16?
     private var afterStale: UInt16 = 0
     private var staleRun = 0
 
-    /// Numbers from the first to the highest.
-    var expected: Int64 { highest.map { $0 - base + 1 } ?? 0 }
+    package init() {}
 
-    mutating func place(_ number: UInt16) -> Placement {
+    /// Numbers from the first to the highest.
+    package var expected: Int64 { highest.map { $0 - base + 1 } ?? 0 }
+
+    package mutating func place(_ number: UInt16) -> Placement {
         guard let highest else { return .ahead(start(at: Int64(number)), missing: 0) }
         let distance = Int64(Int16(bitPattern: number &- UInt16(truncatingIfNeeded: highest)))
         let place = highest + distance
@@ -47,13 +49,13 @@ struct SequenceWindow: Sendable {
 
     /// Of a packet that came by other ways than its own: it neither makes jumps nor restarts. Nil when it is here
     /// already or out of the window.
-    mutating func placeRepaired(_ number: UInt16) -> Int64? {
+    package mutating func placeRepaired(_ number: UInt16) -> Int64? {
         guard let highest else { return nil }
         let distance = Int64(Int16(bitPattern: number &- UInt16(truncatingIfNeeded: highest)))
         return placeRepaired(highest + distance)
     }
 
-    mutating func placeRepaired(_ place: Int64) -> Int64? {
+    package mutating func placeRepaired(_ place: Int64) -> Int64? {
         guard let highest, place > highest - Self.size, place - highest < Int64(RTPLimits.maxDropout) else {
             return nil
         }
@@ -66,16 +68,16 @@ struct SequenceWindow: Sendable {
         return place
     }
 
-    func contains(_ place: Int64) -> Bool {
+    package func contains(_ place: Int64) -> Bool {
         guard let highest, place <= highest, place > highest - Self.size else { return false }
         return isMarked(place)
     }
 
     /// Starts over at a number above all before, with the same low 16 bits.
-    mutating func restart(at number: UInt16) -> Int64 { start(at: later(number)) }
+    package mutating func restart(at number: UInt16) -> Int64 { start(at: later(number)) }
 
     /// Starts over with `number` as the packet that comes next and `missing` ones before it, and returns its place.
-    mutating func anticipate(_ number: UInt16, missing: Int64) -> Int64 {
+    package mutating func anticipate(_ number: UInt16, missing: Int64) -> Int64 {
         let place = start(at: later(number))
         clear(place)
         base = place - missing
