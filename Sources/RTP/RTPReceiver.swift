@@ -57,7 +57,8 @@ package struct RTPReceiver: ~Copyable {
 
     var streams: [ReceiveStream] = []
     var bindings: [Binding] = []
-    var arrivals: ArrivalLog
+    /// Set here: optimised code of Swift 6.3 releases memory that was never set when `init` assigns this property.
+    var arrivals = ArrivalLog()
     var received = RateWindow()
     var bitrateLimit = ReceiveBitrateLimit()
     package internal(set) var counters = Counters()
@@ -95,7 +96,6 @@ package struct RTPReceiver: ~Copyable {
         sharedExtensions = extensions
         usesTransportWide = feedback.contains(.transportWide) && extensions[.transportSequence] != nil
         usesMaximumBitrate = feedback.contains(.maximumBitrate) && !usesTransportWide
-        arrivals = ArrivalLog()
         recovered.reserveCapacity(RTPLimits.maxRecoveredBytes)
         reportBlocks.reserveCapacity(RTPLimits.maxReceiveStreams)
         numbers.reserveCapacity(RTPLimits.maxMissingPackets)
