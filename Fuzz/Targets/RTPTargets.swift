@@ -10,8 +10,14 @@ package let rtpTargets: [FuzzTarget] = [
         try? sender.receiveControl(bytes.rawSpan, at: .zero)
         while sender.pollEvent() != nil {}
     },
-    FuzzTarget("h264") { bytes in depacketize(FuzzInput(bytes)) },
-    FuzzTarget("vp8") { bytes in depacketizeVP8(FuzzInput(bytes)) },
+    FuzzTarget("h264") { bytes in depacketize(.h264, FuzzInput(bytes)) },
+    FuzzTarget("hevc") { bytes in depacketize(.hevc, FuzzInput(bytes)) },
+    FuzzTarget("vp8") { bytes in depacketize(.vp8, FuzzInput(bytes)) },
+    FuzzTarget("vp9") { bytes in depacketize(.vp9, FuzzInput(bytes)) },
+    FuzzTarget("av1-payload") { bytes in depacketize(.av1, FuzzInput(bytes)) },
+    FuzzTarget("packet-inspector") { bytes in inspect(bytes) },
+    FuzzTarget("payload-round-trip") { bytes in packetize(FuzzInput(bytes)) },
+    FuzzTarget("jitter-buffer") { bytes in reorder(FuzzInput(bytes)) },
     FuzzTarget("rtp-send") { bytes in send(FuzzInput(bytes)) },
     FuzzTarget("transport-feedback") { bytes in writeFeedback(FuzzInput(bytes)) },
     FuzzTarget("bandwidth") { bytes in estimateBandwidth(FuzzInput(bytes)) },
@@ -81,25 +87,114 @@ private func eachPacket(_ input: FuzzInput, _ visit: ([UInt8], DepacketizerInput
     }
 }
 
-private func depacketize(_ input: FuzzInput) {
-    var depacketizer = H264Depacketizer(maxFrameBytes: 512)
+private func depacketize(_ codec: VideoCodec, _ input: FuzzInput) {
+    guard var depacketizer = Depacketizer(codec: .video(codec), maxFrameBytes: 512) else {
+        preconditionFailure("a codec without a payload format")
+    }
     eachPacket(input) { payload, place in
         try? depacketizer.receive(payload.rawSpan, place)
-        while let frame = depacketizer.pollFrame() {
-            precondition(frame.payload.count <= 512, "a frame is over its limit")
-            var units = AnnexBUnits(frame.payload.bytes)
-            _ = units.next()
-        }
+        while let frame = depacketizer.pollFrame() { check(frame, codec) }
     }
 }
 
-private func depacketizeVP8(_ input: FuzzInput) {
-    var depacketizer = VP8Depacketizer(maxFrameBytes: 512)
-    eachPacket(input) { payload, place in
-        try? depacketizer.receive(payload.rawSpan, place)
-        while let frame = depacketizer.pollFrame() {
-            precondition((1...512).contains(frame.payload.count), "a frame is empty or over its limit")
+private func check(_ frame: DepacketizedFrame, _ codec: VideoCodec) {
+    precondition((1...512).contains(frame.payload.count), "a frame is empty or over its limit")
+    switch codec {
+    case .h264, .hevc:
+        var units = AnnexBUnits(frame.payload.bytes)
+        while let range = units.next() { precondition(!range.isEmpty, "an empty unit") }
+    case .av1:
+        var units = AV1Units(frame.payload.bytes)
+        do { while try units.next() != nil {} } catch { preconditionFailure("a unit leaves its temporal unit") }
+    default: break
+    }
+}
+
+/// A size is within its limits, and what begins a key frame does so for the depacketizer's parsers too.
+private func inspect(_ bytes: [UInt8]) {
+    for codec in [VideoCodec.h264, .hevc, .vp8, .vp9, .av1] {
+        _ = PacketInspector.beginsKeyFrame(bytes.rawSpan, codec)
+        guard let size = PacketInspector.pictureSize(bytes.rawSpan, codec) else { continue }
+        precondition((1...65_535).contains(size.width) && (1...65_535).contains(size.height), "a size out of range")
+    }
+}
+
+/// What is cut into packets and put together again is the same.
+private func packetize(_ input: FuzzInput) {
+    var input = input
+    let choice = input.byte()
+    let size = 64 + Int(input.byte())
+    let bytes = input.remainder()
+    let (codec, format): (VideoCodec, PayloadFormat) =
+        switch choice & 3 {
+        case 0: (.hevc, .hevcAnnexB)
+        case 1: (.vp9, .vp9(VP9PictureID(UInt16(choice) << 7)))
+        case 2: (.av1, .av1)
+        default: (.h264, .h264AnnexB)
         }
+    let frame = EncodedFrame(
+        codec: .video(codec), pts: 0, dts: 0, isKey: choice & 4 != 0, payload: SlabSlice(copying: bytes))
+    guard let packets = try? PacketizedFrame(frame, as: format, maxPayloadBytes: size),
+        var depacketizer = Depacketizer(codec: .video(codec))
+    else { return }
+    for (index, fragment) in packets.fragments.enumerated() {
+        precondition(fragment.byteCount <= size, "a packet is over its size")
+        let payload = written { output in
+            fragment.prefix.write(into: &output)
+            let whole = packets.payload
+            output.append(copying: whole.bytes.extracting(fragment.range))
+        }
+        let place = DepacketizerInput(
+            sequenceNumber: UInt16(truncatingIfNeeded: index), timestamp: 0, marker: fragment.marker)
+        // Units of the types that only packets have are not what encoders make.
+        guard (try? depacketizer.receive(payload.rawSpan, place)) != nil else { return }
+    }
+    guard let again = depacketizer.pollFrame() else { return }
+    if codec == .vp9 { return precondition(again.payload.copied() == bytes, "a picture changed") }
+    guard codec == .av1 else { return }
+    precondition(av1Units(again.payload.copied()) == av1Units(bytes), "a temporal unit changed")
+}
+
+/// Those that are sent.
+private func av1Units(_ bytes: [UInt8]) -> [[UInt8]] {
+    var walk = AV1Units(bytes.rawSpan)
+    var units: [[UInt8]] = []
+    while let unit = try? walk.next() {
+        if ![2, 8, 15].contains(unit.type), !unit.payload.isEmpty { units.append([unit.type] + bytes[unit.payload]) }
+    }
+    return units
+}
+
+/// Packets and time in any order: numbers grow but where a gap is told, waits and room are bounded.
+private func reorder(_ input: FuzzInput) {
+    var input = input
+    let limits = input.byte() & 1 == 0 ? JitterBuffer.Limits.video : .audio
+    var buffer = JitterBuffer(limits)
+    var now = Monotonic.zero
+    var number: Int64 = 65_500
+    var last: Int64?
+    while !input.isEmpty {
+        let choice = input.byte()
+        switch choice & 7 {
+        case 0: now += .milliseconds(Int64(input.byte()) * 4)
+        case 1: number &+= Int64(Int8(bitPattern: input.byte()))
+        case 2: number = choice & 8 == 0 ? Int64(input.int(in: 0...100_000)) : Int64.max &- Int64(input.byte())
+        default: number &+= 1
+        }
+        if choice & 7 != 0 {
+            buffer.receive(
+                JitterBuffer.Packet(
+                    sequenceNumber: number, timestamp: 0, marker: false, payloadType: 0,
+                    payload: SlabSlice(copying: []), arrival: now, followsGap: choice == 255))
+        }
+        while let packet = buffer.pollPacket(at: now) {
+            precondition(packet.followsGap || last.map { packet.sequenceNumber == $0 &+ 1 } ?? true, "a gap untold")
+            precondition(now - packet.arrival <= limits.maxWait + .milliseconds(1_020), "a packet waited too long")
+            last = packet.sequenceNumber
+        }
+        precondition(buffer.waitingCount <= limits.maxPackets, "more packets than places")
+        precondition(buffer.wait <= limits.maxWait, "a wait over its bound")
+        if let deadline = buffer.nextDeadline { precondition(deadline > now, "a drained buffer is due at once") }
     }
 }
 

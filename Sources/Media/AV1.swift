@@ -60,6 +60,7 @@ package struct AV1Units: ~Escapable {
         package static let frameHeader: UInt8 = 3
         package static let metadata: UInt8 = 5
         package static let frame: UInt8 = 6
+        package static let tileList: UInt8 = 8
         package static let padding: UInt8 = 15
     }
 
@@ -105,13 +106,13 @@ package enum LEB128 {
     }
 
     /// Hands out the bytes of the shortest form, first one first.
-    package static func encode(_ value: UInt32, _ append: (UInt8) -> Void) {
+    package static func encode<E: Error>(_ value: UInt32, _ append: (UInt8) throws(E) -> Void) throws(E) {
         var rest = value
         while rest > 0x7F {
-            append(UInt8(truncatingIfNeeded: rest) | 0x80)
+            try append(UInt8(truncatingIfNeeded: rest) | 0x80)
             rest >>= 7
         }
-        append(UInt8(truncatingIfNeeded: rest))
+        try append(UInt8(truncatingIfNeeded: rest))
     }
 }
 

@@ -99,12 +99,9 @@ package struct AV1Depacketizer: ~Copyable {
                 let room: [4 of UInt8] = .init(repeating: 0)
                 try assembly.append(room.span.raw)
             } else {
-                var size = UInt32(truncatingIfNeeded: body.byteCount)
-                while size > 0x7F {
-                    try assembly.append(UInt8(truncatingIfNeeded: size) | 0x80)
-                    size >>= 7
+                try LEB128.encode(UInt32(truncatingIfNeeded: body.byteCount)) { byte throws(RTPError) in
+                    try assembly.append(byte)
                 }
-                try assembly.append(UInt8(truncatingIfNeeded: size))
             }
             try assembly.append(body)
         }

@@ -78,6 +78,7 @@ package struct JitterBuffer: ~Copyable {
 
     private static let minWait = Interval.milliseconds(20)
     private static let firstSlots = 64
+    private static let numberBound: UInt64 = 1 << 62
     private static let rememberedGaps = 16
     /// A gap of so many packets after a silence longer than `maxWait` is not waited for: what it misses is too old.
     private static let wideGap = 32
@@ -124,6 +125,11 @@ package struct JitterBuffer: ~Copyable {
     /// Takes a packet in order of arrival.
     package mutating func receive(_ packet: Packet) {
         statistics.received &+= 1
+        // No source gets so far; sums with numbers below cannot overflow.
+        guard packet.sequenceNumber.magnitude < Self.numberBound else {
+            statistics.dropped &+= 1
+            return
+        }
         defer { lastArrival = packet.arrival }
         guard let next, !packet.followsGap else { return restart(at: packet) }
         let ahead = packet.sequenceNumber &- next

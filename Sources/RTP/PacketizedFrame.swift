@@ -38,6 +38,12 @@ package enum PayloadFormat: Hashable, Sendable {
     case h264LengthPrefixed(lengthSize: Int)
     /// RFC 7741.
     case vp8(VP8PictureID)
+    /// RFC 9628, non-flexible mode; pictures of one layer.
+    case vp9(VP9PictureID)
+    /// AV1 RTP payload format 1.0; temporal units whose units have their sizes.
+    case av1
+    /// RFC 7798 without decoding order numbers; an Annex B byte stream.
+    case hevcAnnexB
     /// RFC 7587.
     case opus
 }
@@ -88,6 +94,11 @@ package final class PacketizedFrame: Sendable {
         case .h264LengthPrefixed(let size):
             try H264Packetizer.cut(lengthPrefixed: bytes, lengthSize: size, maxPayloadBytes, into: &fragments)
         case .vp8(let pictureID): try VP8Packetizer.cut(bytes, pictureID: pictureID, maxPayloadBytes, into: &fragments)
+        case .vp9(let pictureID):
+            try VP9Packetizer.cut(
+                bytes, pictureID: pictureID, isKey: frame.isKey, maxPayloadBytes, into: &fragments)
+        case .av1: try AV1Packetizer.cut(bytes, isKey: frame.isKey, maxPayloadBytes, into: &fragments)
+        case .hevcAnnexB: try HEVCPacketizer.cut(annexB: bytes, maxPayloadBytes, into: &fragments)
         case .opus: try OpusPacketizer.cut(bytes, maxPayloadBytes, into: &fragments)
         }
         self.fragments = fragments

@@ -15,6 +15,9 @@ package struct VP8PictureID: Hashable, Sendable {
     }
 }
 
+/// Likewise of a VP9 picture (RFC 9628 section 4.2).
+package typealias VP9PictureID = VP8PictureID
+
 /// The payload descriptor in front of each packet of a VP8 frame (RFC 7741 section 4.2).
 package struct VP8Descriptor: Hashable, Sendable {
     /// The frame can be dropped without harm to others.

@@ -2,15 +2,23 @@ import Bytes
 import CFFmpeg
 package import Media
 
-/// libavcodec's decoder for one audio track. Confined to one thread at a time.
+/// The decoder for one audio track: libavcodec's, or libopus for Opus without a header. Confined to one thread at a time.
 package final class AudioDecoder {
     package let codec: AudioCodec
-    private let context: UnsafeMutablePointer<AVCodecContext>
+    /// Nil where libopus decodes.
+    private let context: UnsafeMutablePointer<AVCodecContext>?
+    private let opus: OpusDecoder?
     private let packet = AVPacketRef()
 
     package init(_ configuration: AudioConfiguration) throws(TranscodeError) {
         _ = AVCode.silence
         codec = configuration.codec
+        if codec == .opus, configuration.record == nil {
+            context = nil
+            opus = try OpusDecoder(channels: configuration.channels)
+            return
+        }
+        opus = nil
         guard let decoder = avcodec_find_decoder(Self.id(of: codec)) else { throw .unsupportedAudio }
         guard let context = avcodec_alloc_context3(decoder) else { throw .decoderRefused(AVCode.outOfMemory) }
         self.context = context
@@ -29,13 +37,14 @@ package final class AudioDecoder {
     }
 
     deinit {
-        var context: UnsafeMutablePointer<AVCodecContext>? = context
+        var context = context
         avcodec_free_context(&context)
     }
 
     /// Hands over one packet; its samples are then taken with `receive`. The payload is not copied.
     package func send(_ frame: EncodedFrame) throws(TranscodeError) {
         guard !frame.payload.isEmpty else { return }
+        if let opus { return try opus.send(frame.payload.bytes, pts: frame.pts) }
         try packet.lend(frame.payload, pts: frame.pts, dts: frame.dts, isKey: true)
         defer { packet.clear() }
         let status = avcodec_send_packet(context, packet.raw)
@@ -45,6 +54,7 @@ package final class AudioDecoder {
     /// Takes the next run of samples, with its presentation time in nanoseconds; false when the decoder wants more
     /// input.
     package func receive(_ samples: borrowing AVFrameRef) throws(TranscodeError) -> Bool {
+        if let opus { return try opus.receive(samples) }
         let status = avcodec_receive_frame(context, samples.raw)
         if status == AVCode.again || status == AVCode.endOfFile { return false }
         guard status == 0 else { throw .undecodable(status) }

@@ -2,7 +2,8 @@ import Bytes
 import CFFmpeg
 package import Media
 
-/// libavcodec's decoder for one video track. Confined to one thread at a time.
+/// libavcodec's decoder for one video track, with or without a configuration beforehand: H.264 and HEVC without one come
+/// as byte streams with their parameter sets, AV1 with its sequence headers. Confined to one thread at a time.
 ///
 /// It never holds pictures back beyond what the stream's own reordering asks for: no frame threads, no look-ahead.
 package final class VideoDecoder {
@@ -19,6 +20,8 @@ package final class VideoDecoder {
     package let codec: VideoCodec
     private let context: UnsafeMutablePointer<AVCodecContext>
     private let packet = AVPacketRef()
+    /// Where several layers of a picture come out one after another, the one that may not be the last.
+    private let layer = AVFrameRef()
     /// A picture came out since the start, so the stream has begun.
     private var hasBegun = false
     private var isDraining = false
@@ -66,6 +69,11 @@ package final class VideoDecoder {
             throw .undecodable(status)
         }
         hasBegun = true
+        // A VP9 picture of several spatial layers: the highest comes last, and is the picture.
+        while codec == .vp9, avcodec_receive_frame(context, layer.raw) == 0 {
+            picture.clear()
+            av_frame_move_ref(picture.raw, layer.raw)
+        }
         if picture.raw.pointee.pts == AVCode.noTime {
             picture.raw.pointee.pts = picture.raw.pointee.best_effort_timestamp
         }

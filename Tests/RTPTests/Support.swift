@@ -45,8 +45,14 @@ func videoFrame(
     _ payload: [UInt8], as format: PayloadFormat = .h264AnnexB, pts: MediaTime = 0, isKey: Bool = false,
     maxPayloadBytes: Int = RTPLimits.maxPayloadBytes
 ) throws(RTPError) -> PacketizedFrame {
-    let codec: VideoCodec
-    if case .vp8 = format { codec = .vp8 } else { codec = .h264 }
+    let codec: VideoCodec =
+        switch format {
+        case .vp8: .vp8
+        case .vp9: .vp9
+        case .av1: .av1
+        case .hevcAnnexB: .hevc
+        default: .h264
+        }
     let frame = EncodedFrame(
         codec: .video(codec), pts: pts, dts: pts, isKey: isKey, payload: SlabSlice(copying: payload))
     return try PacketizedFrame(frame, as: format, maxPayloadBytes: maxPayloadBytes)

@@ -18,7 +18,7 @@ import Transcode
             Clip(testDescription: "FLAC", sample: .flac), Clip(testDescription: "AC-3", sample: .ac3),
             Clip(testDescription: "E-AC-3", sample: .eac3),
             Clip(testDescription: "ADPCM", sample: .adpcm), Clip(testDescription: "Nellymoser", sample: .nellymoser),
-            Clip(testDescription: "Speex", sample: .speex),
+            Clip(testDescription: "Speex", sample: .speex), Clip(testDescription: "G.722", sample: .g722),
         ])
     func codecs(clip: Clip) throws {
         let pipeline = try AudioPipeline(spec: AudioSpec())
@@ -35,7 +35,7 @@ import Transcode
 
     @Test(
         "the telephone codecs and plain PCM need no record",
-        arguments: [AudioCodec.pcmALaw, .pcmMuLaw, .pcmU8, .pcmS16LE])
+        arguments: [AudioCodec.pcmALaw, .pcmMuLaw, .g722, .pcmU8, .pcmS16LE])
     func plain(codec: AudioCodec) throws {
         let pipeline = try AudioPipeline(spec: AudioSpec(channels: 1, usesDTX: false))
         try pipeline.configure(AudioConfiguration(codec: codec, record: nil, sampleRate: 0, channels: 0))
@@ -44,7 +44,7 @@ import Transcode
             let frame = EncodedFrame(
                 codec: .audio(codec), pts: index * 20_000_000, dts: 0, isKey: true,
                 payload: SlabSlice(
-                    copying: [UInt8](repeating: 0x55, count: codec == .pcmALaw || codec == .pcmMuLaw ? 160 : 1764)))
+                    copying: [UInt8](repeating: 0x55, count: codec == .pcmU8 || codec == .pcmS16LE ? 1764 : 160)))
             try pipeline.process(frame) { _ in count += 1 }
         }
         #expect(count >= 8)

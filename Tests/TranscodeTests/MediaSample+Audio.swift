@@ -207,4 +207,33 @@ extension MediaSample {
             hRvv82FSEczxr6HfMmM3FkFBHeX5nvEqvTCCyk87ysjPFMkyhykws+gJQ04CG1IlDIutk+EJPYRMSXXS8ef0zoQk1ZE5iDXkHxSPCsATx8\
             QngapOpLJvYTYgniMETwVyI2kslMpkpaJWSSIUlPSSqVyTzEoseMEACMQBGCMDCMAAOAAMABABQBGCABBGIG0RggARiAIwRgYRgABw==
             """)
+    static let g722 = MediaSample(
+        codec: .audio(.g722), sampleRate: 0, channels: 0,
+        record: nil,
+        frames: """
+            AAABAKC0hiKJI5KgoCCtRsTE0uLg4HHGxMWX4uBhdsbEhpzi4GJ7x4XIneThY13Ihsm/5OJlfsiGyrrl42dfy4jK++bjaP3MiIv35mRn343JjP\
+            vo5Gj9y4rNvupmat+Oy4/86uhq3M6L0J5r6ez8zsuQ3e1qbf6OzI7/7+tu/ZHMj/vx6W78043Qm+5s7X2TzpDZ8u1uX5XNkNjy7W9fmM2R2/Ht\
+            ABQBAKBx+tTPk9z47XB7kY+T2f/xct3RzZDU/fF1WpLOjpVc93zbz8yK2NX6H5lMyo/S2X161s+NzJBe9HnY0M2O2NvwdluXzpHT9vhz3NaRzp\
+            1f73r4mM2TXN/vefbVkdSWdPN49NeTlNZ09XV7lNOW2PzwNP/UkNTW9fV1f9WSktz+9HJa2Y6X2v70dVvWj9aX+3x12dHQkJl++fnY0VCR2f34\
+            ACgBAKB71JTNldf5/T3ZkE6WWZx6f9fS0M+5WPx41tLQk//Z91xYktKX3N/zWl+Uzp/btHh52tPWlf758XxbldGY3/C0OtjS2NK2d/R119rQmf\
+            jy93vcUZaad7dy+FzQk3eZbvX12NBbnvry8fdT3pP9/O20PNuTWZZy9PJdWZNYlfL0c9rc0dSb8HT3XNjRk7h79vV9U5LWnXzw+FvS0ZLdvXT6\
+            ADwBAKBT2Mqe1b932FvR0JDbtlj/V9XN07jY3vpUT5XSvtfzV1zPmNKe+9x8V9aQ07Te+n5Z0pPdmvb5+hbT2ZJ6uHPb31WPf9y1dPhZztvXuv\
+            lx+NRRldi+dO7bXtHUlff08v5XWY6//rL0+RjOmlj/sHD9VNDV2L3u+XjVUZP+nfBx3lXQ05+8cfbdVVCQ17D491vdTdCc+rZ89k9Vj/qZ9vZZ\
+            AFABAKDUTdea3rV711dPldK33/haUdDPuta2fljS0dST9t9611fSkNe1/tt6UdCQ3Pud91rVTpnZvvf8+k5Uk/2++vOXGs7a2rr091nTV9SU9v\
+            L83RTQkv76tHVbV9DQnvT0+VxS09SWsfdf+VHP2pm4dfjeT9bQmPmzXVxRkFHbsr57XNHQ0N21+XrcUM7ZmPyweljP2Y/9vfR30VnO153e8P7W\
+            AGQBAKAUzZdd/rZ/21KPWdW3+/1fzlSO+t+0eNdVzdXcvvV71lPTlNW29t7cT9nOvvu591Lcy7pTs/7//8/e0Ni2+nvU1tSQ2bR22p9Vz5jV89\
+            343hCPXdm9891/zlaU16/bcNpT15b+vvN72VTQlvz3t3l+0M+82va0cVlQkt3atfB1WdHV1Z30793+UlSR/7L2+P9R0NS/87hw3M/ak3m68naY\
+            AHgBAKAS1ZN5+vO7WlXO2tz5sHhZz9fT3rr0edTPVpDWtPdY1tRNkt673N9czEyT9ZX8ddVO1NSYnvJa2VFSmda09tv/D93Oufj3399XUJL3vn\
+            jz1FXR2b7/79/7Dtec1fCxelhT3Y/0uXX1WFPXl/+68XfUVVKa3Ljt/NtUTp7Z9O+Zek/bkn/1tXbUVZFV/rrxetfZTtmb79/y11lPm/u+8vrc\
+            AIwBAKBO1te//7L4WE3TndS39fdR1VKX3brz2/5N0dWc+vj411DMlN27/frVTtCR37vd+lTMz5zTtt/4VMzTmla7//rTVM+bWr/4/NdQztub+7\
+            5/2k6R1Nm5+HzXUc+a2L72ftVQzp3Uu/V/11LUj/eact7ZU1KYlfP9+NtRU5jYt3j011XR1J/z/PPUVVSRuPW1d9Zez9yb8LB+3VXS1rzx9fba\
+            AKABAKAYzpv59/SxXU/ZlF3ys3ncUdOaXLXv33rO1dXcsvZ22FHTmdqzd/ncTteU2LRw+9Ja0ZHctXLZ21rN0bzznHz8T1GQ/rv/91NZy/6Vu/\
+            dZ/0zS2JW4+l3XU9LSm7h71t1PU5Penv/fV1HN1Z3ftlv/DdGYWfb6t1ZX1tP3nPD02VJWmty6b7xfU9bV3PGxd9Ze0dT+sO3+3x3P3JvpuPR4\
+            ALQBAKBS1tb2tvLzW95P+pmv9O/YVl6U/a7x89heV5n8rOz4+lRVmvmt8fH+VNXatfTrvHRV0r5dq/rt/FTU2LTx7/b5WNGfdLHv9vVU0rl8rb\
+            Bt/VSXet+s63zw1Ff6neqzcfZU2/33tOjuWv3av/2q7G7bdte996/r+nPZW/m6qvLt+lpdnfKw6fL8e1S/87Hp8/9fXZn0qnCtf1zX/LTu7vF3\
+            AMgBAKBT+pb0rXDt2nzY1bP0qnv9f9L+vqt07f7UWJj2smzw/FbY1rP4qnfdXdP9nuyrXfNS3tW57LFyW/nR2bfwrDW7Vdb+3uzs8tt+0/+f6/\
+            P09RXVm/P3sGtWfdWc/K3sc9t61dey8u/4c9RVnvSu9m77Vdmd9bDrePNU2J/ys/Fq3V3au/qu6vF5Xdye8a3qc/l52vu2qGn08Vt8n/Kt7O39\
+            ANwBAKB/Wr3zsunx+VlZv/mr8+/ffNfe9a3s8PpV2t25rWywfVfclPfxrG5We5J+36vz93nbWJR1rO31/H3S3fiq83Xx1dTctu/z8PNQ2b+57/\
+            Ovflffm/az7vD6VNb7ne2sb9lc2pv1suzuWf5Vnfis6nr3V//UuKhu9/151deu8+/29F7SvPO37u/eX9f7nqtwrn5W/Zj67Kp3ft7a2bjp7XT1
+            """)
 }

@@ -169,4 +169,15 @@ extension MediaSample {
             AAABAD0wYDBAAAAcEHja7cExDQAAAMOgv/4Fz8cCFAAAAPBuqwCgAQAYEHja4+IaBaNgFIyCUTAKRsFIAwBCwFABACgAAAkwYDBAAAAAAA\
             AAUAAACTBgMEAAAAAAAA==
             """)
+    /// Two spatial layers, 80x48 and 160x96, made with libvpx 1.12.
+    static let vp9Layers = MediaSample(
+        codec: .video(.vp9),
+        record: nil,
+        frames: """
+            AAABAI6CSYNCAATwAvgE+AL+MDgkHBlAAAAgQABrQ/+3o7xqk5VVyHd4JJQtyO4GdPv+1ZsfC4iibta402iB/tWmQTpQB8tdf+lA8E7eFUcPj/\
+            YVJwCGAICAAE+AL6clFYgAAUBwRlIAAAC03+6wAAAAAAAAAAAABrHYBu2zibmQxHFGxP07pS9F3zaey+DBUTnBACgAAGOGAEADAJ8AX5zMWIAA\
+            A3AAAHTSGNT3G04061fFaD8VfZOghgCICpzMWIAABX0eAAAAJttzrVpXn5k3IeqMdaRge23vu2pzjrl9CkdXUf0NeTEBp1xtNaTch6ot5nt9oM\
+            EiPcEAUAAAXIYAQAsAnwBfnMxYgAADcAAAdin8WxaV72U7zteLzGq4DXSGAIgKnLRXoAADcAAAJsWYJgmCYHLcRYR8+hf0j59C/gPEKb3eJXF4\
+            eHcW1FT8XEVz4RHTlEDBIjbB
+            """)
 }
