@@ -31,6 +31,7 @@ package struct RoomServer: Sendable {
     package struct Bound: Sendable {
         package var rtmpURL: String
         package var rtmpsURL: String?
+        package var whipURL: String
         package var whepURL: String
         package var pageURL: String
     }
@@ -55,6 +56,7 @@ package struct RoomServer: Sendable {
         let rtmp: RTMPServer
         var rtmps: RTMPServer?
         let viewers: RoomViewers
+        let publications: WHIPPublications
         var demo: DemoPublisher?
         let metrics: PrometheusRegistry
 
@@ -74,11 +76,12 @@ package struct RoomServer: Sendable {
             let now = Monotonic.now
             let wall = NTPTime(unixNanoseconds: SystemClock.unixNanoseconds())
             let certificate = try Certificate.selfSigned(unixSeconds: SystemClock.unixNanoseconds() / 1_000_000_000)
-            viewers = RoomViewers(
-                room: room,
-                environment: Viewer.Environment(
-                    dtls: try DTLSContext(certificate: certificate), clock: NTPClock(wall, at: now),
-                    addresses: try Self.addresses(options.bind)))
+            let environment = PeerEnvironment(
+                dtls: try DTLSContext(certificate: certificate), clock: NTPClock(wall, at: now),
+                addresses: try Self.addresses(options.bind))
+            viewers = RoomViewers(room: room, environment: environment)
+            publications = WHIPPublications(
+                gate: room, hub: hub, environment: environment, slabPool: room.slabPool, log: log)
         }
 
         /// The bound address; for "any", those of the machine that others can reach, loopback last.
@@ -96,12 +99,15 @@ package struct RoomServer: Sendable {
 
         var ports: (rtmp: UInt16, rtmps: UInt16?) { (rtmp.port, rtmps?.port) }
 
+        func onPublisherEnd(_ body: @escaping @Sendable (String) -> Void) { publications.onEnd = body }
+
         func onViewerEnd(_ body: @escaping @Sendable (String) -> Void) { viewers.onEnd = body }
 
         func stop() {
             demo?.stop()
             rtmp.close()
             rtmps?.close()
+            publications.stop()
             room.stop()
             hub.close()
         }
@@ -119,15 +125,22 @@ package struct RoomServer: Sendable {
         let rtmpsURL = ports.rtmps.map { "rtmps://\(host):\($0)/live/KEY" }
         let whep = WHEPEndpoint(viewers: parts.viewers, randomBytes: { Randomness.bytes($0) })
         await parts.onViewerEnd { id in Task { await whep.viewerEnded(id) } }
+        let whip = WHIPEndpoint(
+            publishers: parts.publications, options: WHIPOptions(basePath: "/whip"),
+            randomBytes: { Randomness.bytes($0) })
+        await parts.onPublisherEnd { id in Task { await whip.publisherEnded(id) } }
         let bound = Bound(
-            rtmpURL: rtmpURL, rtmpsURL: rtmpsURL, whepURL: "http://\(host):\(options.httpPort)/whep/KEY",
+            rtmpURL: rtmpURL, rtmpsURL: rtmpsURL, whipURL: "http://\(host):\(options.httpPort)/whip/KEY",
+            whepURL: "http://\(host):\(options.httpPort)/whep/KEY",
             pageURL: "http://\(host):\(options.httpPort)/")
         let reporter = await RoomReporter(
             room: parts.room,
-            addresses: RoomReporter.Addresses(rtmpURL: rtmpURL, rtmpsURL: rtmpsURL, whepURL: bound.whepURL),
+            addresses: RoomReporter.Addresses(
+                rtmpURL: rtmpURL, rtmpsURL: rtmpsURL, whipURL: bound.whipURL, whepURL: bound.whepURL),
             version: options.version, at: Monotonic.now)
         let http = RoomHTTPService(
-            assets: assets, reporter: reporter, metrics: metrics, whep: { await whep.respond(to: $0, at: $1) })
+            assets: assets, reporter: reporter, metrics: metrics, whep: { await whep.respond(to: $0, at: $1) },
+            whip: { await whip.respond(to: $0, at: $1) })
         try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask {
                 try await http.run(host: "\(options.bind)", port: Int(options.httpPort)) { _ in

@@ -18,7 +18,8 @@ enum Banner {
                 \(bound.pageURL)
 
               RTMP     \(bound.rtmpURL)
-            \(secure)  WHEP     \(bound.whepURL)
+            \(secure)  WHIP     \(bound.whipURL)
+              WHEP     \(bound.whepURL)
               KEY is any name you like; it is what viewers ask for.
             \(demo)
               FFmpeg, a test picture:
@@ -32,6 +33,9 @@ enum Banner {
               OBS: Settings > Stream > Service "Custom..."
                 Server      \(server)
                 Stream Key  \(key)
+              or Service "WHIP", with
+                Server      \(bound.whipURL.replacing("/KEY", with: ""))
+                Bearer Token  \(key)
               and for the least delay: key frame interval 2 s, tune zerolatency, no B-frames.
 
               Stop with Ctrl-C.

@@ -18,6 +18,7 @@ extension WebRTCPeer {
         }
         handleDTLS()
         sender.advance(to: now)
+        media?.receiver.advance(to: now)
         forwardSenderEvents()
     }
 
@@ -29,8 +30,9 @@ extension WebRTCPeer {
         if let deadline = dtls.nextDeadline { earliest = min(earliest, deadline) }
         // What the sender holds has no deadline without a path: nothing could leave, and the driver would come back at
         // once.
-        if state == .connected, ice.selectedPath != nil, let deadline = sender.nextDeadline {
-            earliest = min(earliest, deadline)
+        if state == .connected, ice.selectedPath != nil {
+            if let deadline = sender.nextDeadline { earliest = min(earliest, deadline) }
+            if let deadline = media?.receiver.nextDeadline { earliest = min(earliest, deadline) }
         }
         return earliest == .distantFuture ? nil : earliest
     }

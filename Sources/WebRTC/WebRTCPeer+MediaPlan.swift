@@ -28,15 +28,20 @@ package struct StreamSeed: Hashable, Sendable {
 
 extension WebRTCPeer.Remote {
     /// The other side as a plan has it. Throws when its credentials are unusable.
-    package init(plan: MediaPlan) throws(ICEError) {
+    package init(plan: MediaPlan) throws(ICEError) { try self.init(plan.remote, dtlsRole: plan.dtlsRole) }
+
+    /// Likewise.
+    package init(plan: ReceivePlan) throws(ICEError) { try self.init(plan.remote, dtlsRole: plan.dtlsRole) }
+
+    private init(_ remote: RemoteTransport, dtlsRole: MediaPlan.DTLSRole) throws(ICEError) {
         self.init(
-            credentials: try ICECredentials(fragment: plan.remote.iceUfrag, password: plan.remote.icePwd),
-            dtlsRole: plan.dtlsRole == .server ? .server : .client,
-            fingerprints: plan.remote.fingerprints.compactMap { said in
+            credentials: try ICECredentials(fragment: remote.iceUfrag, password: remote.icePwd),
+            dtlsRole: dtlsRole == .server ? .server : .client,
+            fingerprints: remote.fingerprints.compactMap { said in
                 let algorithm = DTLS.Fingerprint.Algorithm.allCases.first { $0.name == said.algorithm }
                 return algorithm.flatMap { DTLS.Fingerprint(algorithm: $0, bytes: said.bytes) }
             },
-            candidates: plan.remote.candidates.prefix(ICELimits.remoteCandidates).compactMap {
+            candidates: remote.candidates.prefix(ICELimits.remoteCandidates).compactMap {
                 try? ICECandidate(parsing: $0)
             })
     }

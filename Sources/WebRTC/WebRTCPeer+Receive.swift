@@ -52,6 +52,13 @@ extension WebRTCPeer {
         }
         let (status, count) = receiving.unprotectRTP(&datagram)
         guard accept(status, on: path, at: now) else { return .handled }
+        guard media != nil else { return .media(count: count) }
+        do throws(RTPError) {
+            try media?.receiver.receive(datagram.bytes.extracting(0..<count), at: now)
+        } catch {
+            drops.malformed &+= 1
+            return .handled
+        }
         return .media(count: count)
     }
 
@@ -64,6 +71,7 @@ extension WebRTCPeer {
         guard accept(status, on: path, at: now) else { return }
         do throws(RTPError) {
             try sender.receiveControl(datagram.bytes.extracting(0..<count), at: now)
+            try media?.receiver.receiveControl(datagram.bytes.extracting(0..<count), at: now)
         } catch {
             drops.malformed &+= 1
         }

@@ -81,7 +81,8 @@ extension WebRTCPeer {
     package enum Received: Hashable, Sendable {
         /// Dealt with, or dropped and counted.
         case handled
-        /// An RTP packet, decrypted in place: the first `count` bytes of the datagram.
+        /// An RTP packet, decrypted in place: the first `count` bytes of the datagram. With a receiver, `pollPacket` has
+        /// what came of it.
         case media(count: Int)
     }
 

@@ -4,8 +4,8 @@ package import ICE
 import Media
 package import RTP
 
-/// One WebRTC peer connection behind one BUNDLE: an ICE agent, one DTLS association, two SRTP sessions and an RTP
-/// sender, without sockets and without a clock.
+/// One WebRTC peer connection behind one BUNDLE: an ICE agent, one DTLS association, two SRTP sessions, an RTP
+/// sender and, for those who publish to us, an RTP receiver, without sockets and without a clock.
 ///
 /// DTLS and SRTP are taken only from paths that ICE validated, and no key is exported before the peer's certificate
 /// matched a fingerprint of the signalling, so that nobody else can race the handshake or inject media.
@@ -14,7 +14,7 @@ package import RTP
 /// then `pollEvent`, then reads `nextDeadline`. Session descriptions are `MediaPlan`'s business; here arrive their
 /// results.
 ///
-/// RFC 8445, 5764, 3711, 7714, 8834. Not here: data channels, and buffering of received media.
+/// RFC 8445, 5764, 3711, 7714, 8834. Not here: data channels, and reordering of received media.
 package struct WebRTCPeer: ~Copyable {
     package struct Configuration: Sendable {
         package var ice: ICEAgent.Configuration
@@ -31,6 +31,8 @@ package struct WebRTCPeer: ~Copyable {
         package var targetBitrate: Int
         /// Whether transport-wide feedback limits the pace and makes `bandwidthEstimated` events.
         package var estimatesBandwidth = false
+        /// Nil when nothing is received but feedback; media is then handed out as it comes.
+        package var receiver: RTPReceiver.Configuration?
 
         package init(
             ice: ICEAgent.Configuration, remoteCredentials: ICECredentials?, dtlsContext: DTLSContext,
@@ -51,6 +53,7 @@ package struct WebRTCPeer: ~Copyable {
     /// Candidates may be added and gathered here directly; what ends a path goes through `pathLost`.
     package var ice: ICEAgent
     package var sender: RTPSender
+    let media: ReceivingSide?
     package internal(set) var state = State.connecting
     package internal(set) var drops = Drops()
 
@@ -78,6 +81,7 @@ package struct WebRTCPeer: ~Copyable {
         sender = RTPSender(
             clock: configuration.clock, cname: configuration.cname, targetBitrate: configuration.targetBitrate,
             estimatesBandwidth: configuration.estimatesBandwidth)
+        media = configuration.receiver.map { ReceivingSide($0) }
         dtlsContext = configuration.dtlsContext
         hasRemote = configuration.remoteCredentials != nil
         dtls = try DTLSConnection(
@@ -173,6 +177,11 @@ extension WebRTCPeer {
                 case .control: sending.protectRTCP(&output)
                 }
             if status == .ok { return true }
+            drops.unprotected &+= 1
+            output.removeAll()
+        }
+        while media?.receiver.pollControl(into: &output, at: now) ?? false {
+            if sending.protectRTCP(&output) == .ok { return true }
             drops.unprotected &+= 1
             output.removeAll()
         }

@@ -9,6 +9,7 @@ package struct RoomReport: Codable, Sendable {
         /// Addresses to paste, with `KEY` for the stream key.
         package var rtmpURL: String
         package var rtmpsURL: String?
+        package var whipURL: String
         package var whepURL: String
 
         enum CodingKeys: String, CodingKey {
@@ -18,6 +19,7 @@ package struct RoomReport: Codable, Sendable {
             case memoryMB = "memory_mb"
             case rtmpURL = "rtmp_url"
             case rtmpsURL = "rtmps_url"
+            case whipURL = "whip_url"
             case whepURL = "whep_url"
         }
     }

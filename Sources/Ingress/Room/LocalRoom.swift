@@ -160,6 +160,14 @@ extension LocalRoom: PublishGate {
     }
 }
 
+extension LocalRoom: WHIPGate {
+    package func publish(
+        whip key: String, encoder: String, onEnd: @escaping @MediaLoop (SessionEnd) -> Void
+    ) async throws(PublishRefusal) -> WHIPSink {
+        .transcoded(try await publish(key: key, encoder: encoder, onEnd: onEnd))
+    }
+}
+
 /// A publisher's way into the room.
 @MediaLoop
 private final class LocalSource: MediaSink {

@@ -9,11 +9,13 @@ package final class RoomReporter {
     package struct Addresses: Sendable {
         package var rtmpURL: String
         package var rtmpsURL: String?
+        package var whipURL: String
         package var whepURL: String
 
-        package init(rtmpURL: String, rtmpsURL: String?, whepURL: String) {
+        package init(rtmpURL: String, rtmpsURL: String?, whipURL: String, whepURL: String) {
             self.rtmpURL = rtmpURL
             self.rtmpsURL = rtmpsURL
+            self.whipURL = whipURL
             self.whepURL = whepURL
         }
     }
@@ -44,7 +46,7 @@ package final class RoomReporter {
             version: version, uptimeSeconds: (now - startedAt).seconds, viewers: room.viewerCount,
             cpuPercent: cpuPercent,
             memoryMB: Double(process.residentBytes) / 1e6, rtmpURL: addresses.rtmpURL, rtmpsURL: addresses.rtmpsURL,
-            whepURL: addresses.whepURL)
+            whipURL: addresses.whipURL, whepURL: addresses.whepURL)
         let streams = room.streams.values.map { $0.report(at: now) }
         return RoomReport(server: server, streams: streams.sorted { $0.since > $1.since })
     }

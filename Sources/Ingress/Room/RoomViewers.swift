@@ -8,12 +8,12 @@ package import WHIP
 @MediaLoop
 package final class RoomViewers: WHEPViewers {
     private let room: LocalRoom
-    private let environment: Viewer.Environment
+    private let environment: PeerEnvironment
     private var viewers: [String: Viewer] = [:]
     /// Called with the resource of a viewer that went away by itself.
     package var onEnd: (@Sendable (String) -> Void)?
 
-    package init(room: LocalRoom, environment: Viewer.Environment) {
+    package init(room: LocalRoom, environment: PeerEnvironment) {
         self.room = room
         self.environment = environment
     }

@@ -1,8 +1,7 @@
 package import Bytes
-package import DTLS
 import ICE
 import Media
-package import RTP
+import RTP
 package import Runtime
 package import SDP
 package import Transcode
@@ -13,14 +12,6 @@ package import WebRTC
 /// Layers change without renegotiation: the old one goes on until the new one has a key frame, and both share one RTP clock.
 @MediaLoop
 package final class Viewer {
-    /// What all peers of the process share.
-    package struct Environment: Sendable {
-        package var dtls: DTLSContext
-        package var clock: NTPClock
-        /// Advertised as host candidates.
-        package var addresses: [TransportAddress.IP]
-    }
-
     package let openedAt: Monotonic
     package private(set) var wish: LayerQuality
     /// The layer that is being sent; nil before the first key frame.
@@ -47,7 +38,7 @@ package final class Viewer {
     /// Answers an offer and waits for the viewer's checks. `onClose` is called when the viewer is gone, unless `close` was.
     package static func open(
         offer: SessionDescription, on stream: LocalStream, wish: LayerQuality, codec: LadderCodec, isStereo: Bool,
-        targetBitrate: Int, hub: PeerHub, environment: Environment, at now: Monotonic,
+        targetBitrate: Int, hub: PeerHub, environment: PeerEnvironment, at now: Monotonic,
         onClose: @escaping @MediaLoop () -> Void
     ) throws(ViewerError) -> (viewer: Viewer, answer: SessionDescription) {
         let credentials = ICECredentials(random: Randomness.bytes(ICECredentials.randomBytes))
@@ -55,15 +46,11 @@ package final class Viewer {
             offer: offer, credentials: credentials, codec: codec, isStereo: isStereo, hub: hub, environment: environment
         )
         let viewer = Viewer(stream: stream, wish: wish, at: now, onClose: onClose)
-        var ice = ICEAgent.Configuration(
-            mode: .lite, credentials: credentials, seed: Randomness.bytes(32),
-            hmac: { HMAC.sha1Tag(key: $0, $1) })
-        ice.timing.patience = pathPatience
         var connection: WebRTCPeer
         do {
             let configuration = try WebRTCPeer.Configuration(
-                plan: plan, ice: ice, dtlsContext: environment.dtls, clock: environment.clock,
-                cname: InlineBytes(cname) ?? InlineBytes(), targetBitrate: targetBitrate)
+                plan: plan, ice: environment.agent(credentials), dtlsContext: environment.dtls,
+                clock: environment.clock, cname: PeerEnvironment.cname, targetBitrate: targetBitrate)
             connection = try WebRTCPeer(configuration, at: now)
         } catch {
             throw ViewerError.connection
@@ -83,47 +70,26 @@ package final class Viewer {
         return (viewer, plan.localDescription)
     }
 
-    private static let cname = "ingress"
-    /// How long a viewer that has its answer may take to reach us, and a lost one to come back.
-    private static let pathPatience = Interval.seconds(30)
-
     private static func makePlan(
         offer: SessionDescription, credentials: ICECredentials, codec: LadderCodec, isStereo: Bool, hub: PeerHub,
-        environment: Environment
+        environment: PeerEnvironment
     ) throws(ViewerError) -> MediaPlan {
         let stream = "ingress"
         var ssrcs: Set<UInt32> = []
         while ssrcs.count < 3 { ssrcs.insert(UInt32.random(in: 1 ... .max)) }
         let numbers = Array(ssrcs)
         let capabilities = SendCapabilities(
-            cname: cname,
+            cname: PeerEnvironment.cname.text,
             audio: SentAudio(
                 track: MediaStreamID(stream: stream, track: "audio"), ssrc: numbers[0], isStereo: isStereo),
             video: SentVideo(
                 track: MediaStreamID(stream: stream, track: "video"), codec: codec == .vp8 ? .vp8 : .h264,
                 layers: [SentLayer(ssrc: numbers[1], rtxSSRC: numbers[2])]))
-        let fingerprint = environment.dtls.certificate.fingerprint()
-        let local = LocalTransport(
-            sessionID: UInt64.random(in: 0..<(1 << 62)), iceUfrag: credentials.fragment, icePwd: credentials.password,
-            isICELite: true,
-            fingerprints: [SDP.Fingerprint(algorithm: fingerprint.algorithm.name, bytes: fingerprint.bytes)],
-            candidates: candidates(environment.addresses, port: hub.port), endOfCandidates: true)
         do throws(MediaPlanError) {
-            return try MediaPlan.answer(to: offer, wanting: capabilities, local: local)
+            return try MediaPlan.answer(
+                to: offer, wanting: capabilities, local: environment.transport(credentials, port: hub.port))
         } catch {
             throw .offer(error)
-        }
-    }
-
-    /// UDP first, and TCP passive for those whose networks pass nothing else.
-    private static func candidates(_ addresses: [TransportAddress.IP], port: UInt16) -> [String] {
-        addresses.enumerated().flatMap { index, ip in
-            let address = TransportAddress(ip: ip, port: port)
-            let preference = UInt16.max - UInt16(truncatingIfNeeded: index)
-            return [
-                ICECandidate.host(address, localPreference: preference),
-                ICECandidate.host(address, transport: .tcp, tcpType: .passive, localPreference: preference),
-            ].map(\.description)
         }
     }
 

@@ -7,6 +7,12 @@ package import WebRTC
 @MediaLoop
 package protocol HubPeerOwner: AnyObject {
     func peer(_ peer: HubPeer, raised event: WebRTCPeer.Event, at now: Monotonic)
+    /// Media came; `connection.pollPacket` has it.
+    func peerReceivedMedia(_ peer: HubPeer, at now: Monotonic)
+}
+
+extension HubPeerOwner {
+    package func peerReceivedMedia(_ peer: HubPeer, at now: Monotonic) {}
 }
 
 /// A `WebRTCPeer` with its timer and its place in the hub.
@@ -196,7 +202,9 @@ package final class PeerHub {
     }
 
     func deliver(_ datagram: inout MutableRawSpan, to peer: HubPeer, on path: ICEPath, at now: Monotonic) {
-        _ = peer.connection.receive(&datagram, on: path, at: now)
+        if case .media = peer.connection.receive(&datagram, on: path, at: now) {
+            peer.owner?.peerReceivedMedia(peer, at: now)
+        }
         settle(peer, at: now)
     }
 

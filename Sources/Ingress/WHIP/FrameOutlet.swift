@@ -1,0 +1,166 @@
+import Bytes
+import Media
+import RTP
+import Runtime
+import WebRTC
+
+/// A publisher's packets as frames for a session that decodes them. Of several layers the best one is taken: the largest
+/// picture that comes.
+@MediaLoop
+final class FrameOutlet {
+    /// A layer that is silent for so long gives way to another.
+    static let layerPatience = Interval.seconds(1)
+
+    private struct Layer {
+        var size: VideoSize?
+        var lastPacketAt: Monotonic
+        var pixels: Int { (size?.width ?? 0) * (size?.height ?? 0) }
+    }
+
+    private let sink: any MediaSink
+    private let slabPool: SlabPool
+    private var layers: [Int: Layer] = [:]
+    /// The stream whose pictures are taken.
+    private var current: Int?
+    private var video: FrameAssembler?
+    private var videoClock = FrameClock()
+    private var audio: FrameAssembler?
+    private var audioClock = FrameClock()
+    private var hasVideoConfiguration = false
+    private var wishes: [Int] = []
+    private var keyFrames: [Int] = []
+    private let videoCodec: VideoCodec?
+
+    init(_ plan: ReceivePlan, to sink: any MediaSink, slabPool: SlabPool) {
+        self.sink = sink
+        self.slabPool = slabPool
+        var videoCodec: VideoCodec?
+        for section in plan.sections {
+            switch section.codec {
+            case .video(let codec): videoCodec = codec
+            case .audio(let codec):
+                audio = FrameAssembler(codec: section.codec, pool: slabPool)
+                sink.configure(AudioConfiguration(codec: codec, section))
+            }
+        }
+        self.videoCodec = videoCodec
+    }
+
+    /// When `advance` is due.
+    var nextDeadline: Monotonic? {
+        let deadlines = [video?.nextDeadline, audio?.nextDeadline].compactMap(\.self)
+        return deadlines.min()
+    }
+
+    func receive(_ packet: ReceivedPacket, time: MediaTime, of stream: WHIPSource.Stream, at now: Monotonic) {
+        let buffered = JitterBuffer.Packet(packet)
+        switch stream.section.codec {
+        case .audio:
+            audioClock.note(packet.timestamp, time)
+            audio?.receive(buffered)
+        case .video(let codec):
+            choose(packet, codec, at: now)
+            guard packet.stream == current else { return }
+            videoClock.note(packet.timestamp, time)
+            video?.receive(buffered)
+        }
+        advance(to: now)
+    }
+
+    func advance(to now: Monotonic) {
+        while let frame = video?.pollFrame(at: now), let codec = video?.codec { hand(frame, codec, videoClock, now) }
+        while let frame = audio?.pollFrame(at: now), let codec = audio?.codec { hand(frame, codec, audioClock, now) }
+        guard let current, let needsKeyFrame = video?.needsKeyFrame else { return }
+        if needsKeyFrame { wishes.append(current) } else { keyFrames.append(current) }
+    }
+
+    /// Streams whose publisher is to be asked for a key frame.
+    func takeKeyFrameWishes() -> [Int] {
+        defer { wishes.removeAll(keepingCapacity: true) }
+        return wishes
+    }
+
+    /// Streams that need none any more.
+    func takeKeyFrames() -> [Int] {
+        defer { keyFrames.removeAll(keepingCapacity: true) }
+        return keyFrames
+    }
+
+    private func hand(_ frame: FrameAssembler.Frame, _ codec: EncodedFrame.Codec, _ clock: FrameClock, _ now: Monotonic)
+    {
+        let time = clock.time(of: frame.frame.timestamp, orElse: now.nanoseconds)
+        sink.receive(
+            EncodedFrame(codec: codec, pts: time, dts: time, isKey: frame.frame.isKey, payload: frame.frame.payload),
+            at: frame.arrivedAt)
+    }
+
+    // MARK: - Layers
+
+    /// Goes over to the packet's stream when that is better: its picture is larger, or the current one is silent.
+    private func choose(_ packet: ReceivedPacket, _ codec: VideoCodec, at now: Monotonic) {
+        var layer = layers[packet.stream] ?? Layer(lastPacketAt: now)
+        layer.lastPacketAt = now
+        let isKey = PacketInspector.beginsKeyFrame(packet.payload.bytes, codec)
+        if isKey, let size = PacketInspector.pictureSize(packet.payload.bytes, codec) { layer.size = size }
+        layers[packet.stream] = layer
+        guard packet.stream != current else { return }
+        guard let current, let other = layers[current] else { return take(packet.stream, codec) }
+        let isSilent = now - other.lastPacketAt > Self.layerPatience
+        let isBetter = layer.pixels > other.pixels
+        guard isSilent || isBetter || layer.size == nil else { return }
+        if isKey, isSilent || isBetter { take(packet.stream, codec) } else { wishes.append(packet.stream) }
+    }
+
+    private func take(_ stream: Int, _ codec: VideoCodec) {
+        current = stream
+        video = FrameAssembler(codec: .video(codec), pool: slabPool)
+        if !hasVideoConfiguration {
+            hasVideoConfiguration = true
+            sink.configure(VideoConfiguration(codec: codec, record: nil))
+        }
+    }
+}
+
+/// The times of the frames that are being put together, by their RTP timestamps.
+private struct FrameClock {
+    private var entries: [(timestamp: UInt32, time: MediaTime)] = []
+    private var next = 0
+    private static let capacity = 128
+
+    mutating func note(_ timestamp: UInt32, _ time: MediaTime) {
+        guard entries.last?.timestamp != timestamp || entries.count == Self.capacity else { return }
+        if entries.contains(where: { $0.timestamp == timestamp }) { return }
+        if entries.count < Self.capacity {
+            entries.append((timestamp, time))
+        } else {
+            entries[next] = (timestamp, time)
+            next = (next + 1) % Self.capacity
+        }
+    }
+
+    func time(of timestamp: UInt32, orElse other: MediaTime) -> MediaTime {
+        entries.first { $0.timestamp == timestamp }?.time ?? other
+    }
+}
+
+extension JitterBuffer.Packet {
+    init(_ packet: ReceivedPacket) {
+        self.init(
+            sequenceNumber: packet.sequenceNumber, timestamp: packet.timestamp, marker: packet.marker,
+            payloadType: packet.payloadType, payload: packet.payload, arrival: packet.arrival,
+            followsGap: packet.didRestart)
+    }
+}
+
+extension AudioConfiguration {
+    /// Of sound from RTP, whose headers say nothing.
+    init(codec: AudioCodec, _ section: ReceivedSection) {
+        let rate =
+            switch codec {
+            case .opus: 48_000
+            case .g722: 16_000
+            default: 8_000
+            }
+        self.init(codec: codec, record: nil, sampleRate: rate, channels: max(section.channels, 1))
+    }
+}
