@@ -25,11 +25,11 @@ extension MediaOffer {
         }
         if let video = capabilities.video {
             let payloadType = PayloadTypes.main(video.codec)
+            let map = RTPMap(payloadType: payloadType, name: video.codec.sentName ?? "", clockRate: 90_000)
             let parameters =
                 video.codec == .h264
                 ? FormatParameters.h264(payloadType: payloadType, profile: video.profile, allowsAsymmetry: true)
-                : FormatParameters(payloadType: payloadType)
-            let map = RTPMap(payloadType: payloadType, name: video.codec == .h264 ? "H264" : "VP8", clockRate: 90_000)
+                : FormatParameters(payloadType: payloadType, sorting: video.parameters)
             append(.video, .video(video.codec), map, parameters, video.layers, video.track)
         }
         for index in description.media.indices {
@@ -109,7 +109,7 @@ extension MediaOffer {
         let choice: CodecChoice? =
             switch offered.kind {
             case .audio: capabilities.audio.flatMap { section.choice(for: $0) }
-            case .video: capabilities.video.flatMap { section.choice(for: $0) }
+            case .video: capabilities.video.flatMap { section.choice(for: $0) ?? section.echo(of: offered, $0) }
             }
         guard let choice else { return nil }
         var planned = offered
@@ -147,5 +147,13 @@ private enum PayloadTypes {
     static let opus: UInt8 = 111
 
     /// The next number is that of its retransmissions.
-    static func main(_ codec: VideoCodec) -> UInt8 { codec == .h264 ? 108 : 96 }
+    static func main(_ codec: VideoCodec) -> UInt8 {
+        switch codec {
+        case .h264: 108
+        case .vp9: 98
+        case .av1: 35
+        case .hevc: 116
+        default: 96
+        }
+    }
 }

@@ -84,26 +84,44 @@ extension MediaSection {
     }
 
     private func suitability(of map: RTPMap, for video: SentVideo) -> (distance: Int, parameters: FormatParameters)? {
-        switch video.codec {
-        case .vp8 where map.matches("VP8", clockRate: 90_000):
-            return (0, FormatParameters(payloadType: map.payloadType))
-        case .h264 where map.matches("H264", clockRate: 90_000):
+        guard let name = video.codec.sentName, map.matches(name, clockRate: 90_000) else { return nil }
+        guard video.codec == .h264 else {
             let offered = parameters(for: map.payloadType)
-            // Our packets have fragmentation units, which mode 0 forbids (RFC 6184 section 6.2).
-            guard let offered, offered["packetization-mode"] == "1" else { return nil }
-            let text = offered["profile-level-id"]
-            let profile = text.map { H264ProfileLevel($0) } ?? .unstated
-            let allowsAsymmetry = offered["level-asymmetry-allowed"] == "1"
-            guard let profile, let distance = video.profile.distance(to: profile, allowsAsymmetry: allowsAsymmetry)
-            else {
-                return nil
-            }
-            let answer = FormatParameters.h264(
-                payloadType: map.payloadType, profile: profile, allowsAsymmetry: allowsAsymmetry)
-            return (distance, answer)
-        default:
+            guard video.isDecoded(by: offered) else { return nil }
+            let echo = offered?.parameters.filter { video.codec.profileDefaults[$0.name.lowercased()] != nil } ?? []
+            var answer = FormatParameters(payloadType: map.payloadType)
+            answer.parameters = echo
+            return (0, answer)
+        }
+        return suitability(ofH264: map, for: video)
+    }
+
+    private func suitability(ofH264 map: RTPMap, for video: SentVideo) -> (distance: Int, parameters: FormatParameters)?
+    {
+        let offered = parameters(for: map.payloadType)
+        // Our packets have fragmentation units, which mode 0 forbids (RFC 6184 section 6.2).
+        guard let offered, offered["packetization-mode"] == "1" else { return nil }
+        let text = offered["profile-level-id"]
+        let profile = text.map { H264ProfileLevel($0) } ?? .unstated
+        let allowsAsymmetry = offered["level-asymmetry-allowed"] == "1"
+        guard let profile, let distance = video.profile.distance(to: profile, allowsAsymmetry: allowsAsymmetry)
+        else {
             return nil
         }
+        let answer = FormatParameters.h264(
+            payloadType: map.payloadType, profile: profile, allowsAsymmetry: allowsAsymmetry)
+        return (distance, answer)
+    }
+
+    /// The payload type that we offered, when the answer has it too, whatever profile it is given there: what is sent is
+    /// what was offered.
+    func echo(of offered: PlannedSection, _ video: SentVideo) -> CodecChoice? {
+        guard let name = video.codec.sentName, payloadTypes.contains(offered.payloadType),
+            let map = rtpmap(for: offered.payloadType), map.matches(name, clockRate: 90_000)
+        else { return nil }
+        if video.codec == .h264, parameters(for: map.payloadType)?["packetization-mode"] != "1" { return nil }
+        return CodecChoice(
+            map: map, parameters: offered.parameters, rtxPayloadType: rtxPayloadType(for: offered.payloadType))
     }
 
     /// The rtx payload type whose `apt` is `payloadType` (RFC 4588 section 8.6).
@@ -112,6 +130,39 @@ extension MediaSection {
         return payloadTypes.first { candidate in
             rtpmap(for: candidate)?.matches("rtx", clockRate: 90_000) == true
                 && parameters(for: candidate)?["apt"] == apt
+        }
+    }
+}
+
+extension VideoCodec {
+    /// In `a=rtpmap`; nil when WebRTC has no payload format for the codec.
+    var sentName: String? {
+        switch self {
+        case .h264: "H264"
+        case .hevc: "H265"
+        case .av1: "AV1"
+        case .vp8: "VP8"
+        case .vp9: "VP9"
+        default: nil
+        }
+    }
+
+    /// What in `a=fmtp` tells decoders apart, with what holds when it is missing (RFC 9628 section 7.2, RFC 7798 section
+    /// 7.1, AV1 RTP specification section 7.2). Levels do not: a stream is sent to all who know its profile.
+    fileprivate var profileDefaults: [String: String] {
+        switch self {
+        case .vp9: ["profile-id": "0"]
+        case .av1: ["profile": "0"]
+        case .hevc: ["profile-id": "1"]
+        default: [:]
+        }
+    }
+}
+
+extension SentVideo {
+    fileprivate func isDecoded(by offered: FormatParameters?) -> Bool {
+        codec.profileDefaults.allSatisfy { name, value in
+            (offered?[name] ?? value) == (parameters[name] ?? value)
         }
     }
 }
@@ -130,6 +181,13 @@ extension FormatParameters {
             payloadType: payloadType, ["packetization-mode": "1", "profile-level-id": profile.text])
         if allowsAsymmetry { parameters.parameters.insert(.init(name: "level-asymmetry-allowed", value: "1"), at: 0) }
         return parameters
+    }
+
+    /// In the order of their names.
+    init(payloadType: UInt8, sorting parameters: [String: String]) {
+        self.init(
+            payloadType: payloadType,
+            parameters: parameters.sorted { $0.key < $1.key }.map { Parameter(name: $0.key, value: $0.value) })
     }
 
     static func rtx(payloadType: UInt8, for other: UInt8) -> FormatParameters {

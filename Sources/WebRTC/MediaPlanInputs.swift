@@ -28,26 +28,40 @@ package struct SentAudio: Equatable, Sendable {
     }
 }
 
-/// An H.264 or VP8 track.
+/// A track of one of WebRTC's video codecs.
 package struct SentVideo: Equatable, Sendable {
     package var track: MediaStreamID
     package var codec: VideoCodec
     /// Of the H.264 that is sent; other codecs do not look at it.
     package var profile: H264ProfileLevel
+    /// `a=fmtp` of the other codecs: `profile-id` of VP9 and HEVC, `profile` of AV1 and so on. Empty for their defaults.
+    package var parameters: [String: String]
     /// In an offer: the simulcast layers from low to high, or one without rid. An answer sends the first.
     package var layers: [SentLayer]
 
     /// `layers` must not be empty, and several need a rid each.
     package init(
-        track: MediaStreamID, codec: VideoCodec, profile: H264ProfileLevel = .constrainedBaseline31, layers: [SentLayer]
+        track: MediaStreamID, codec: VideoCodec, profile: H264ProfileLevel = .constrainedBaseline31,
+        parameters: [String: String] = [:], layers: [SentLayer]
     ) {
-        precondition(codec == .h264 || codec == .vp8, "video goes out as H.264 or VP8")
+        precondition(codec.sentName != nil, "WebRTC does not know the codec")
         precondition(!layers.isEmpty, "a video track needs a layer")
         precondition(layers.count == 1 || layers.allSatisfy { $0.rid != nil }, "simulcast layers need rids")
         self.track = track
         self.codec = codec
         self.profile = profile
+        self.parameters = parameters
         self.layers = layers
+    }
+
+    /// A track that is what somebody else sends, by its `a=fmtp`.
+    package init(
+        track: MediaStreamID, codec: VideoCodec, passing parameters: [String: String], layers: [SentLayer]
+    ) {
+        self.init(
+            track: track, codec: codec,
+            profile: parameters["profile-level-id"].flatMap { H264ProfileLevel($0) } ?? .constrainedBaseline31,
+            parameters: codec == .h264 ? [:] : parameters, layers: layers)
     }
 }
 
