@@ -68,6 +68,10 @@ struct TestServerCommand: AsyncParsableCommand {
         help: "A second encoder on a live key: replace (with its first key frame) or reject.")
     var onDuplicate = "replace"
 
+    @Option(
+        help: "What becomes of WHIP publishers: transcode (to the ladder) or pass (their packets go on as they are).")
+    var whip = "transcode"
+
     @Flag(help: "Publish a moving test picture with sound to this server, through a real RTMP connection.")
     var demo = false
 
@@ -83,6 +87,9 @@ struct TestServerCommand: AsyncParsableCommand {
         _ = try address()
         guard LocalRoom.DuplicatePolicy(rawValue: onDuplicate) != nil else {
             throw ValidationError("--on-duplicate takes replace or reject, not \(onDuplicate).")
+        }
+        guard ["transcode", "pass"].contains(whip) else {
+            throw ValidationError("--whip takes transcode or pass, not \(whip).")
         }
         guard Logger.Level(rawValue: logLevel) != nil else {
             throw ValidationError("There is no log level \(logLevel).")
@@ -147,6 +154,7 @@ struct TestServerCommand: AsyncParsableCommand {
                 maxThreads: max(1, ProcessInfo.processInfo.activeProcessorCount)))
         let demoKey = demo ? "demo" : nil
         if !streamKeys.isEmpty { room.allowedKeys = Set(streamKeys + [demoKey].compactMap { $0 }) }
+        room.passesWHIP = whip == "pass"
         room.duplicatePolicy = LocalRoom.DuplicatePolicy(rawValue: onDuplicate) ?? .replace
         var options = RoomServer.Options(bind: try address(), room: room, version: TestServerVersion.current)
         options.rtmpPort = rtmpPort

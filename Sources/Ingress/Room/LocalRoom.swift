@@ -15,6 +15,8 @@ package final class LocalRoom {
 
     package struct Settings: Sendable {
         package var session: IngestSession.Settings
+        /// WHIP publishers' packets go to viewers as they are.
+        package var passesWHIP = false
         /// Nil accepts any key.
         package var allowedKeys: Set<String>?
         package var duplicatePolicy = DuplicatePolicy.replace
@@ -72,12 +74,7 @@ package final class LocalRoom {
     package func publish(
         key: String, encoder: String, at now: Monotonic, onEnd: @escaping @MediaLoop (SessionEnd) -> Void
     ) throws(Refusal) -> IngestSession {
-        guard !isStopping else { throw .stopping }
-        guard !key.isEmpty else { throw .missingKey }
-        if let allowed = settings.allowedKeys, !allowed.contains(key) { throw .unknownKey }
-        let isTaken = streams[key]?.session != nil
-        if isTaken, settings.duplicatePolicy == .reject { throw .alreadyLive }
-        guard streams[key] != nil || streams.count < settings.maxStreams else { throw .full }
+        let isTaken = try judge(key)
         let stream = stream(for: key)
         let session = IngestSession(
             encoder: encoder, settings: settings.session, slabPool: slabPool, publisher: stream, isWaiting: isTaken,
@@ -91,11 +88,24 @@ package final class LocalRoom {
         return session
     }
 
+    /// Whether somebody is live with the key whose place would be taken.
+    private func judge(_ key: String) throws(Refusal) -> Bool {
+        guard !isStopping else { throw .stopping }
+        guard !key.isEmpty else { throw .missingKey }
+        if let allowed = settings.allowedKeys, !allowed.contains(key) { throw .unknownKey }
+        let isTaken = streams[key]?.isLive ?? false
+        if isTaken, settings.duplicatePolicy == .reject { throw .alreadyLive }
+        guard streams[key] != nil || streams.count < settings.maxStreams else { throw .full }
+        return isTaken
+    }
+
     /// The source of `session` has gone; nothing happens when the room ended it before.
     package func unpublish(_ session: IngestSession, _ reason: SessionEnd, at now: Monotonic) {
         waiting[ObjectIdentifier(session)] = nil
         session.finish()
-        for (_, stream) in streams where stream.session === session { stream.detach(reason, at: now) }
+        for (_, stream) in streams where stream.session === session && stream.feed == nil {
+            stream.detach(reason, at: now)
+        }
         removeIdleStreams()
     }
 
@@ -110,8 +120,7 @@ package final class LocalRoom {
         guard let entry = waiting.removeValue(forKey: ObjectIdentifier(session)), let stream = streams[entry.key] else {
             return
         }
-        stream.session?.end(.replaced)
-        stream.detach(.replaced, at: now)
+        stream.endPublisher(.replaced, at: now)
         stream.attach(session, at: now)
         session.goLive()
     }
@@ -129,7 +138,7 @@ package final class LocalRoom {
     package var viewerCount: Int { streams.values.reduce(0) { $0 + $1.viewers.count } }
 
     func removeIdleStreams() {
-        for (key, stream) in streams where stream.session == nil && stream.viewers.isEmpty { streams[key] = nil }
+        for (key, stream) in streams where !stream.isLive && stream.viewers.isEmpty { streams[key] = nil }
     }
 
     package func stop() {
@@ -164,7 +173,33 @@ extension LocalRoom: WHIPGate {
     package func publish(
         whip key: String, encoder: String, onEnd: @escaping @MediaLoop (SessionEnd) -> Void
     ) async throws(PublishRefusal) -> WHIPSink {
-        .transcoded(try await publish(key: key, encoder: encoder, onEnd: onEnd))
+        guard settings.passesWHIP else {
+            return .transcoded(try await publish(key: key, encoder: encoder, onEnd: onEnd))
+        }
+        do throws(Refusal) {
+            return .passed(try feed(key: key, encoder: encoder, at: MediaLoop.now, onEnd: onEnd))
+        } catch {
+            throw PublishRefusal(error.fault, error.description)
+        }
+    }
+
+    /// Lets a publisher in whose packets are passed through. One that is there already leaves at once.
+    private func feed(
+        key: String, encoder: String, at now: Monotonic, onEnd: @escaping @MediaLoop (SessionEnd) -> Void
+    ) throws(Refusal) -> PassedFeed {
+        let isTaken = try judge(key)
+        let stream = stream(for: key)
+        if isTaken { stream.endPublisher(.replaced, at: now) }
+        let kept = self.stream(for: key)
+        let feed = PassedFeed(
+            encoder: encoder, stream: kept, at: now,
+            makeSound: { [settings, slabPool] in
+                IngestSession(
+                    encoder: encoder, settings: settings.session, slabPool: slabPool, publisher: kept,
+                    isWaiting: false, at: now, onEnd: { _ in })
+            }, onEnd: onEnd)
+        kept.attach(feed, at: now)
+        return feed
     }
 }
 

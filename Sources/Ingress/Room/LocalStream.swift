@@ -22,7 +22,9 @@ package final class LocalStream {
     /// Names the stream without telling its key.
     package let id: String
     package let redactedKey: String
-    package private(set) var session: IngestSession?
+    package var session: IngestSession?
+    /// A publisher that is passed through; then `session` has its sound at most.
+    var feed: PassedFeed?
     package private(set) var viewers: [Viewer] = []
     package private(set) var layers: [LayerQuality: LayerFigures] = [:]
     package private(set) var audioOut = RateMeter()
@@ -31,12 +33,13 @@ package final class LocalStream {
     /// How much later than the sound of the same moment the picture leaves, smoothed.
     package private(set) var skew = Interval.zero
 
-    private unowned let room: LocalRoom
-    private var ladder: [LadderPlan.Rung] = []
+    unowned let room: LocalRoom
+    /// Of the layers that there are, lowest first; empty before the first picture.
+    var qualities: [LayerQuality] = []
     private var activeLayers: Set<LayerQuality> = []
     private var pictureIDs: [LayerQuality: VP8PictureID] = [:]
-    private var videoLag: Interval?
-    private var audioLag: Interval?
+    var videoLag: Interval?
+    var audioLag: Interval?
 
     init(key: String, room: LocalRoom) {
         id = "s" + String(hex: Randomness.bytes(6))
@@ -48,13 +51,31 @@ package final class LocalStream {
 
     func attach(_ session: IngestSession, at now: Monotonic) {
         self.session = session
+        resetFigures()
+        room.log.info("live", metadata: ["stream": "\(redactedKey)", "encoder": "\(session.encoder)"])
+        updateDemand()
+    }
+
+    func resetFigures() {
         delay = DelayWindow()
         videoLag = nil
         audioLag = nil
         layers = [:]
         audioOut = RateMeter()
-        room.log.info("live", metadata: ["stream": "\(redactedKey)", "encoder": "\(session.encoder)"])
-        updateDemand()
+    }
+
+    /// Someone publishes.
+    package var isLive: Bool { session != nil || feed != nil }
+
+    /// Sends whoever publishes away.
+    func endPublisher(_ reason: SessionEnd, at now: Monotonic) {
+        if let feed {
+            feed.end(reason)
+            detach(feed, reason, at: now)
+        } else {
+            session?.end(reason)
+            detach(reason, at: now)
+        }
     }
 
     func detach(_ reason: SessionEnd, at now: Monotonic) {
@@ -68,14 +89,17 @@ package final class LocalStream {
                 "frames": "\(statistics.videoIn.totalEvents)", "packets": "\(statistics.audioIn.totalEvents)",
             ])
         self.session = nil
-        ladder = []
+        sourceEnded()
+    }
+
+    func sourceEnded() {
+        qualities = []
         activeLayers = []
         for viewer in viewers { viewer.sourceEnded() }
     }
 
     func close(at now: Monotonic) {
-        session?.end(.serverStopping)
-        detach(.serverStopping, at: now)
+        endPublisher(.serverStopping, at: now)
         for viewer in viewers { viewer.close(at: now) }
         viewers = []
     }
@@ -95,10 +119,12 @@ package final class LocalStream {
 
     /// The layer that serves a wish: the wished one, or the next below, or the lowest there is.
     func available(_ wish: LayerQuality) -> LayerQuality? {
-        ladder.last { $0.quality <= wish }?.quality ?? ladder.first?.quality
+        qualities.last { $0 <= wish } ?? qualities.first
     }
 
-    func requestKeyFrame() { session?.requestKeyFrame() }
+    func requestKeyFrame() {
+        if let feed { feed.requestKeyFrame(activeLayers) } else { session?.requestKeyFrame() }
+    }
 
     /// Tells the session what is watched. After every change of viewers, layers or connections.
     func updateDemand() {
@@ -118,7 +144,7 @@ package final class LocalStream {
             if let current = viewer.current { wanted.insert(current) }
         }
         activeLayers = wanted
-        session?.setDemand(layers: wanted, audio: isAudioWanted)
+        session?.setDemand(layers: feed == nil ? wanted : [], audio: isAudioWanted)
     }
 
     package func isEncoded(_ quality: LayerQuality) -> Bool { activeLayers.contains(quality) }
@@ -129,7 +155,7 @@ package final class LocalStream {
 extension LocalStream: Publisher {
     package func session(_ session: IngestSession, announced ladder: [LadderPlan.Rung]) {
         guard session === self.session else { return }
-        self.ladder = ladder
+        qualities = ladder.map(\.quality)
         updateDemand()
     }
 
@@ -147,9 +173,9 @@ extension LocalStream: Publisher {
             if viewer.send(video: packetized, quality: quality, at: now) { isDemandStale = true }
         }
         if isDemandStale { updateDemand() }
-        guard quality == ladder.last?.quality || !activeLayers.contains(where: { $0 > quality }) else { return }
+        guard quality == qualities.last || !activeLayers.contains(where: { $0 > quality }) else { return }
         let left = Monotonic.now
-        if packetized != nil { delay.add(left - arrivedAt) }
+        if packetized != nil { noteDelay(left - arrivedAt) }
         note(lag: left - Monotonic(nanoseconds: frame.pts), in: \.videoLag)
     }
 
@@ -174,7 +200,9 @@ extension LocalStream: Publisher {
         }
     }
 
-    private func note(lag: Interval, in track: ReferenceWritableKeyPath<LocalStream, Interval?>) {
+    func noteDelay(_ interval: Interval) { delay.add(interval) }
+
+    func note(lag: Interval, in track: ReferenceWritableKeyPath<LocalStream, Interval?>) {
         self[keyPath: track] = self[keyPath: track].map { $0 + (lag - $0) / 16 } ?? lag
         if let videoLag, let audioLag { skew = videoLag - audioLag }
     }

@@ -56,12 +56,16 @@ extension LocalStream {
     func report(at now: Monotonic) -> StreamReport {
         let percentiles = delay.percentiles([0.5, 0.99])
         var report = StreamReport(
-            id: id, key: redactedKey, live: session != nil, since: 0, liveSeconds: 0, encoder: "", inKbps: 0,
+            id: id, key: redactedKey, live: isLive, since: 0, liveSeconds: 0, encoder: "", inKbps: 0,
             video: nil,
             audio: nil, layers: [],
             delay: StreamReport.Delay(
                 p50: percentiles[0].seconds * 1000, p99: percentiles[1].seconds * 1000),
             dropped: 0, drops: [:], skewMilliseconds: skew.seconds * 1000, viewers: viewers.count, advice: [])
+        if let feed {
+            describe(feed, in: &report, at: now)
+            return report
+        }
         guard let session else { return report }
         let statistics = session.statistics
         var meters = (video: statistics.videoIn, audio: statistics.audioIn)
@@ -80,6 +84,40 @@ extension LocalStream {
         report.dropped = report.drops.values.reduce(0, &+)
         report.advice = Advice.sentences(for: session, fps: report.video?.fps ?? 0)
         return report
+    }
+
+    /// A publisher that is passed through.
+    private func describe(_ feed: PassedFeed, in report: inout StreamReport, at now: Monotonic) {
+        var audio = feed.audioIn
+        var inBits = audio.bitsPerSecond(at: now)
+        report.since = Double(feed.startedAtUnix) / 1e9
+        report.liveSeconds = (now - feed.startedAt).seconds
+        report.encoder = feed.encoder
+        for (quality, layer) in feed.layers.sorted(by: { $0.key > $1.key }) {
+            var meter = layer.meter
+            let (fps, bits) = (meter.eventsPerSecond(at: now), meter.bitsPerSecond(at: now))
+            inBits += bits
+            let size = layer.passed.size
+            let viewers = layers[quality]?.viewers ?? 0
+            report.layers.append(
+                StreamReport.Layer(
+                    rid: quality.rid, quality: "\(quality)".uppercased(), width: size.width, height: size.height,
+                    fps: fps, kbps: bits / 1000, targetKbps: Double(layer.passed.bitrate) / 1000, encodeMilliseconds: 0,
+                    viewers: viewers, state: "passed"))
+            guard report.video == nil, let video = feed.video else { continue }
+            let name = video.codec.displayName
+            report.video = StreamReport.Video(
+                codec: name, profile: name, width: size.width, height: size.height, fps: fps, gopSeconds: 0,
+                gopFrames: 0, kbps: bits / 1000, hasBFrames: false)
+        }
+        report.inKbps = inBits / 1000
+        if feed.tracks.audio != nil || feed.sound != nil {
+            let kbps = audio.bitsPerSecond(at: now) / 1000
+            let isStereo = feed.tracks.audio?.isStereo ?? false
+            report.audio = StreamReport.Audio(
+                codec: (feed.soundCodec ?? .opus).displayName, sampleRate: 0,
+                channels: isStereo ? 2 : 1, kbps: kbps, outKbps: kbps)
+        }
     }
 
     private func videoReport(

@@ -1,4 +1,5 @@
 import Logging
+import Media
 package import Runtime
 package import SDP
 import Transcode
@@ -26,8 +27,10 @@ package final class RoomViewers: WHEPViewers {
         let id = opening.resourceID
         do {
             let (viewer, answer) = try Viewer.open(
-                offer: opening.offer, on: stream, wish: LayerQuality(opening.layer ?? .f), codec: session.ladder.codec,
-                isStereo: session.audio.channels == 2, targetBitrate: topBitrate + session.audio.bitrate, hub: room.hub,
+                offer: opening.offer, on: stream, wish: LayerQuality(opening.layer ?? .f),
+                codec: stream.feed?.video?.codec ?? (session.ladder.codec == .vp8 ? .vp8 : .h264),
+                parameters: stream.feed?.video?.parameters ?? [:], isStereo: session.audio.channels == 2,
+                targetBitrate: topBitrate + session.audio.bitrate, hub: room.hub,
                 environment: environment, at: MediaLoop.now, onClose: { [weak self] in self?.ended(id) })
             viewers[id] = viewer
             stream.add(viewer)

@@ -1,6 +1,6 @@
 package import Bytes
 import ICE
-import Media
+package import Media
 import RTP
 package import Runtime
 package import SDP
@@ -17,6 +17,8 @@ package final class Viewer {
     /// The layer that is being sent; nil before the first key frame.
     package private(set) var current: LayerQuality?
     package private(set) var isConnected = false
+    /// As answered.
+    let videoCodec: VideoCodec
     package private(set) var end: WebRTCPeer.CloseReason?
 
     private weak var stream: LocalStream?
@@ -28,8 +30,12 @@ package final class Viewer {
     package var hasVideo: Bool { videoStream != nil }
     package var hasAudio: Bool { audioStream != nil }
 
-    private init(stream: LocalStream, wish: LayerQuality, at now: Monotonic, onClose: @escaping @MediaLoop () -> Void) {
+    private init(
+        stream: LocalStream, wish: LayerQuality, codec: VideoCodec, at now: Monotonic,
+        onClose: @escaping @MediaLoop () -> Void
+    ) {
         self.stream = stream
+        videoCodec = codec
         self.wish = wish
         self.onClose = onClose
         openedAt = now
@@ -37,15 +43,16 @@ package final class Viewer {
 
     /// Answers an offer and waits for the viewer's checks. `onClose` is called when the viewer is gone, unless `close` was.
     package static func open(
-        offer: SessionDescription, on stream: LocalStream, wish: LayerQuality, codec: LadderCodec, isStereo: Bool,
-        targetBitrate: Int, hub: PeerHub, environment: PeerEnvironment, at now: Monotonic,
+        offer: SessionDescription, on stream: LocalStream, wish: LayerQuality, codec: VideoCodec,
+        parameters: [String: String] = [:], isStereo: Bool, targetBitrate: Int, hub: PeerHub,
+        environment: PeerEnvironment, at now: Monotonic,
         onClose: @escaping @MediaLoop () -> Void
     ) throws(ViewerError) -> (viewer: Viewer, answer: SessionDescription) {
         let credentials = ICECredentials(random: Randomness.bytes(ICECredentials.randomBytes))
         let plan = try makePlan(
-            offer: offer, credentials: credentials, codec: codec, isStereo: isStereo, hub: hub, environment: environment
-        )
-        let viewer = Viewer(stream: stream, wish: wish, at: now, onClose: onClose)
+            offer: offer, credentials: credentials, codec: codec, parameters: parameters, isStereo: isStereo, hub: hub,
+            environment: environment)
+        let viewer = Viewer(stream: stream, wish: wish, codec: codec, at: now, onClose: onClose)
         var connection: WebRTCPeer
         do {
             let configuration = try WebRTCPeer.Configuration(
@@ -71,8 +78,8 @@ package final class Viewer {
     }
 
     private static func makePlan(
-        offer: SessionDescription, credentials: ICECredentials, codec: LadderCodec, isStereo: Bool, hub: PeerHub,
-        environment: PeerEnvironment
+        offer: SessionDescription, credentials: ICECredentials, codec: VideoCodec, parameters: [String: String],
+        isStereo: Bool, hub: PeerHub, environment: PeerEnvironment
     ) throws(ViewerError) -> MediaPlan {
         let stream = "ingress"
         var ssrcs: Set<UInt32> = []
@@ -83,7 +90,7 @@ package final class Viewer {
             audio: SentAudio(
                 track: MediaStreamID(stream: stream, track: "audio"), ssrc: numbers[0], isStereo: isStereo),
             video: SentVideo(
-                track: MediaStreamID(stream: stream, track: "video"), codec: codec == .vp8 ? .vp8 : .h264,
+                track: MediaStreamID(stream: stream, track: "video"), codec: codec, passing: parameters,
                 layers: [SentLayer(ssrc: numbers[1], rtxSSRC: numbers[2])]))
         do throws(MediaPlanError) {
             return try MediaPlan.answer(
@@ -115,6 +122,29 @@ package final class Viewer {
         guard isConnected, let peer, let audioStream else { return }
         peer.connection.send(frame, on: audioStream, at: now)
         settle(peer, at: now)
+    }
+
+    /// Likewise for a packet that goes on as it is.
+    func forward(video packet: ForwardedPacket, quality: LayerQuality, at now: Monotonic) -> Bool {
+        guard let peer, let videoStream else { return false }
+        let switches = quality != current
+        if switches { current = quality }
+        peer.connection.forward(packet, on: videoStream, at: now)
+        settle(peer, at: now)
+        return switches
+    }
+
+    func forward(audio packet: ForwardedPacket, at now: Monotonic) {
+        guard isConnected, let peer, let audioStream else { return }
+        peer.connection.forward(packet, on: audioStream, at: now)
+        settle(peer, at: now)
+    }
+
+    /// Ends the connection for a reason of the stream's, and tells so.
+    func leave(at now: Monotonic) {
+        guard end == nil else { return }
+        close(at: now)
+        onClose()
     }
 
     func sourceEnded() {
