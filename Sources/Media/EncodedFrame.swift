@@ -14,7 +14,8 @@ package struct EncodedFrame: Sendable {
     package var dts: MediaTime
     /// A decoder can start here.
     package var isKey: Bool
-    /// H.264 and HEVC from FLV: length-prefixed NAL units; from encoders: Annex B. Other codecs: as in their container.
+    /// H.264 and HEVC from FLV: length-prefixed NAL units; from encoders and from RTP: Annex B. Other codecs: as in their
+    /// container; AV1 from RTP: units with their sizes; VP9 from RTP: a superframe where there are several layers.
     package var payload: SlabSlice
 
     package init(codec: Codec, pts: MediaTime, dts: MediaTime, isKey: Bool, payload: SlabSlice) {
@@ -37,7 +38,8 @@ package struct EncodedFrame: Sendable {
 package struct VideoConfiguration: Sendable {
     package var codec: VideoCodec
     /// AVCDecoderConfigurationRecord, HEVCDecoderConfigurationRecord, AV1CodecConfigurationRecord or VPCodecConfigurationRecord
-    /// as carried by the container; nil where the codec has none.
+    /// as carried by the container; nil where the codec has none, and where key frames bring what it would tell: H.264 and
+    /// HEVC are byte streams then.
     package var record: SlabSlice?
 
     package init(codec: VideoCodec, record: SlabSlice?) {

@@ -37,6 +37,9 @@ package enum AV1Packetizer {
     }
 
     private static func isLeftOut(_ type: UInt8) -> Bool {
-        [AV1Units.UnitType.temporalDelimiter, AV1Units.UnitType.tileList, AV1Units.UnitType.padding].contains(type)
+        switch type {
+        case AV1Units.UnitType.temporalDelimiter, AV1Units.UnitType.tileList, AV1Units.UnitType.padding: true
+        default: false
+        }
     }
 }

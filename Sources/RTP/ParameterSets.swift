@@ -83,7 +83,7 @@ enum NALSyntax {
     private static func isIntra(_ body: RawSpan) -> Bool {
         var bits = BitReader(body, skippingEmulation: true)
         guard (try? bits.readUE()) != nil, let type = try? bits.readUE() else { return false }
-        return [2, 4, 7, 9].contains(type)
+        return type < 10 && (type % 5 == 2 || type % 5 == 4)
     }
 }
 
