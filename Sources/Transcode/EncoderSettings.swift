@@ -64,6 +64,25 @@ package struct EncoderSettings: Sendable, Hashable {
         parameters.rc.i_vbv_buffer_size = Int32(clamping: Int(kilobits.rounded()) * Self.bufferMilliseconds / 1000)
     }
 
+    /// What veryfast, superfast and ultrafast differ in, as far as it can be changed between two pictures.
+    static func setEffort(_ effort: EncodingEffort, of parameters: inout x264_param_t) {
+        let partitions = UInt32(X264_ANALYSE_I4x4 | X264_ANALYSE_I8x8)
+        switch effort {
+        case .full:
+            parameters.analyse.inter = partitions | UInt32(X264_ANALYSE_PSUB16x16)
+            parameters.analyse.i_me_method = X264_ME_HEX
+            parameters.analyse.i_subpel_refine = 2
+        case .reduced:
+            parameters.analyse.inter = partitions
+            parameters.analyse.i_me_method = X264_ME_DIA
+            parameters.analyse.i_subpel_refine = 1
+        case .least:
+            parameters.analyse.inter = 0
+            parameters.analyse.i_me_method = X264_ME_DIA
+            parameters.analyse.i_subpel_refine = 0
+        }
+    }
+
     /// libvpx's configuration: constant bit rate, no lookahead, key frames only on demand.
     package func vp8Configuration() throws(TranscodeError) -> vpx_codec_enc_cfg_t {
         var configuration = vpx_codec_enc_cfg_t()

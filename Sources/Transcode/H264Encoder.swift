@@ -8,6 +8,7 @@ package final class H264Encoder: VideoEncoder {
     /// The rate x264 was opened with; it cannot be changed later.
     private let nominalFrameRate: Double
     private var frameRate: Double
+    private var effort = EncodingEffort.full
 
     /// A measured rate this close to the one in use changes nothing.
     static let frameRateTolerance = 0.05
@@ -60,6 +61,16 @@ package final class H264Encoder: VideoEncoder {
         else { return }
         self.frameRate = frameRate
         try applyRate()
+    }
+
+    package func setEffort(_ effort: EncodingEffort) throws(TranscodeError) {
+        guard effort != self.effort else { return }
+        self.effort = effort
+        var parameters = x264_param_t()
+        x264_encoder_parameters(raw, &parameters)
+        EncoderSettings.setEffort(effort, of: &parameters)
+        let status = x264_encoder_reconfig(raw, &parameters)
+        guard status == 0 else { throw .encoderRefused(status) }
     }
 
     private func applyRate() throws(TranscodeError) {

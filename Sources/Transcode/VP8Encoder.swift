@@ -16,6 +16,16 @@ package final class VP8Encoder: VideoEncoder {
     private var frameTicks: Int
     private var lastPTS: Int64?
     private var lastTicks: Int64 = 0
+    private var effort = EncodingEffort.full
+
+    /// libvpx's speed in realtime mode: the more negative, the less work.
+    private static func speed(_ effort: EncodingEffort) -> Int32 {
+        switch effort {
+        case .full: -6
+        case .reduced: -10
+        case .least: -16
+        }
+    }
 
     package init(_ settings: EncoderSettings) throws(TranscodeError) {
         configuration = try settings.vp8Configuration()
@@ -25,7 +35,7 @@ package final class VP8Encoder: VideoEncoder {
         let status = shim_vpx_codec_enc_init(context, vpx_codec_vp8_cx(), &configuration, 0)
         guard status == VPX_CODEC_OK else { throw .encoderRefused(Int32(bitPattern: status.rawValue)) }
         let controls: [(vp8e_enc_control_id, Int32)] = [
-            (VP8E_SET_CPUUSED, -6), (VP8E_SET_STATIC_THRESHOLD, 1), (VP8E_SET_NOISE_SENSITIVITY, 0),
+            (VP8E_SET_CPUUSED, Self.speed(.full)), (VP8E_SET_STATIC_THRESHOLD, 1), (VP8E_SET_NOISE_SENSITIVITY, 0),
             (VP8E_SET_MAX_INTRA_BITRATE_PCT, 450),
         ]
         for (control, value) in controls {
@@ -84,6 +94,13 @@ package final class VP8Encoder: VideoEncoder {
     /// libvpx measures the rate on the presentation times by itself; only the duration of the newest picture is a
     /// guess.
     package func setFrameRate(_ frameRate: Double) { frameTicks = Self.ticks(perFrameAt: frameRate) }
+
+    package func setEffort(_ effort: EncodingEffort) throws(TranscodeError) {
+        guard effort != self.effort else { return }
+        self.effort = effort
+        let status = shim_vpx_control_int(context, Int32(bitPattern: VP8E_SET_CPUUSED.rawValue), Self.speed(effort))
+        guard status == VPX_CODEC_OK else { throw .encoderRefused(Int32(bitPattern: status.rawValue)) }
+    }
 
     private static func ticks(perFrameAt frameRate: Double) -> Int { Int(Double(ticksPerSecond) / max(frameRate, 1)) }
 }

@@ -24,4 +24,6 @@ package protocol VideoEncoder: AnyObject {
     func setBitrate(_ bitrate: Int) throws(TranscodeError)
     /// Tells rate control how many pictures per second really come.
     func setFrameRate(_ frameRate: Double) throws(TranscodeError)
+    /// Changes how much work is put into each picture; the same again is free.
+    func setEffort(_ effort: EncodingEffort) throws(TranscodeError)
 }

@@ -111,6 +111,7 @@ extension VideoPipeline {
             let frameRate = startingRate(claimed: claimedRate)
             let encoder = try rung.encoder(codec: spec.codec, frameRate: frameRate, color: shape?.color ?? .unspecified)
             if let newRate { try encoder.setFrameRate(min(newRate, spec.maxFrameRate)) }
+            try encoder.setEffort(effort)
             encoded += 1
             if try encode(rung, encoder, pts, output) { keys += 1 }
         }

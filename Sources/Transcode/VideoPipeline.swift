@@ -71,6 +71,9 @@ package final class VideoPipeline {
         }
     }
 
+    /// How much work goes into each picture, of all layers.
+    package var effort = EncodingEffort.full { didSet { statistics.effort = effort } }
+
     /// - Parameters:
     ///   - keyFrameInterval: source time between the scheduled key frames, which all active layers have together.
     ///   - slabPool: where output frames get their memory.

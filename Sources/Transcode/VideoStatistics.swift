@@ -43,6 +43,8 @@ package struct VideoStatistics: Sendable, Hashable {
     }
 
     package var source = Source()
+    /// What the encoders put into each picture now.
+    package var effort = EncodingEffort.full
     package var framesIn: UInt64 = 0
     package var bytesIn: UInt64 = 0
     package var picturesDecoded: UInt64 = 0

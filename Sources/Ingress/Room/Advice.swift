@@ -37,6 +37,11 @@ enum Advice {
                 "This server does not keep up and leaves out pictures: choose fewer or smaller layers, or a larger machine."
             )
         }
+        if statistics.video.effort != .full {
+            lines.append(
+                "This machine is short of time, so that the layers are encoded with less care: choose fewer or smaller layers."
+            )
+        }
         if statistics.clockJumps > 0 {
             lines.append(
                 "The encoder's clock has jumped \(statistics.clockJumps) times; sound and picture were set anew each time."

@@ -151,6 +151,7 @@ private final class VideoRunner {
     /// A slowly moving mean of what one frame costs from decoding to its last layer.
     private var frameCost = Interval.milliseconds(10)
     private var skippedSince: Monotonic?
+    private var effort = EffortControl()
     private var statisticsDue: Monotonic = .zero
 
     init(
@@ -190,6 +191,7 @@ private final class VideoRunner {
         }
         defer {
             let end = Monotonic.now
+            noteEffort(skips ? nil : end - start, at: end)
             if !skips { frameCost = frameCost + (end - start - frameCost) / 16 }
             if end >= statisticsDue {
                 statisticsDue = end + Self.statisticsInterval
@@ -208,6 +210,15 @@ private final class VideoRunner {
                 outputs.push(.frame(quality, coded, arrivedAt: arrivals.arrival(of: coded.pts) ?? arrivedAt))
             }
         }
+    }
+
+    /// On a machine without time for all pictures, plainer ones are better than fewer.
+    private func noteEffort(_ cost: Interval?, at now: Monotonic) {
+        let rate = pipeline.statistics.source.framesPerSecond
+        let spacing = Interval.milliseconds(rate > 0 ? Int64(1_000 / max(rate, 1)) : 33)
+        // With nothing to encode, the cost says nothing of what encoding will take.
+        guard activeMask != 0, effort.record(cost: cost, spacing: spacing, at: now) else { return }
+        pipeline.effort = effort.effort
     }
 
     /// The newest frame is always worth encoding; an older one only if it and those behind it can be done within the bound.
