@@ -19,7 +19,8 @@ package struct FrameAssembler: ~Copyable {
     }
 
     private let isVideo: Bool
-    private var buffer: JitterBuffer
+    /// Set here: optimised code of Swift 6.3 releases memory that was never set when `init` assigns this property.
+    private var buffer = JitterBuffer(.audio)
     private var depacketizer: Depacketizer
     private var latestArrival = Monotonic.zero
 
