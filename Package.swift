@@ -107,6 +107,7 @@ let package = Package(
             path: "Sources/TestServer",
             resources: [
                 .embedInCode("Page/index.html"), .embedInCode("Page/style.css"), .embedInCode("Page/app.js"),
+                .embedInCode("Page/ui.js"), .embedInCode("Page/publish.js"), .embedInCode("Page/picture.js"),
             ],
             swiftSettings: settings),
         // What script/bench measures with.

@@ -1,9 +1,8 @@
 // The page of the test server: lists the live streams, plays one through WHEP, and plots what the server says of it.
 
-const $ = (id) => document.getElementById(id);
-const LAYER_NAMES = { f: "Full", h: "Half", q: "Quarter" };
-const LAYER_COLOURS = { f: "--full", h: "--half", q: "--quarter" };
-const HISTORY_SECONDS = 120;
+import { $, HISTORY_SECONDS, LAYER_COLOURS, LAYER_NAMES, colour, duration, element, plot, rate, toast } from "./ui.js";
+import "./publish.js";
+
 const firefoxOnLoopback = navigator.userAgent.includes("Firefox") && ["127.0.0.1", "localhost", "[::1]"].includes(location.hostname);
 
 const state = {
@@ -181,28 +180,13 @@ function showServer(server) {
   set("obs-server", base);
   set("ffmpeg-file", `ffmpeg -re -i video.mp4 -c:v libx264 -preset veryfast -tune zerolatency -g 60 -b:v 4M -c:a aac -b:a 128k -f flv ${base}/demo`);
   set("ffmpeg-test", `ffmpeg -re -f lavfi -i testsrc2=size=1280x720:rate=30 -f lavfi -i sine=frequency=440 -c:v libx264 -preset veryfast -tune zerolatency -g 60 -pix_fmt yuv420p -c:a aac -f flv ${base}/demo`);
+  const whip = new URL("whip", location.href).href;
+  set("whip-url", whip);
+  set("ffmpeg-whip", `ffmpeg -re -f lavfi -i testsrc2=size=1280x720:rate=30 -f lavfi -i sine=frequency=440 -c:v libx264 -profile:v baseline -preset veryfast -tune zerolatency -g 60 -pix_fmt yuv420p -c:a libopus -ar 48000 -ac 2 -f whip ${whip}/demo`);
   set("whep-url", new URL("whep/demo", location.href).href);
 }
 
 // ---- Drawing ----
-
-const rate = (kbps) => kbps >= 1000 ? `${(kbps / 1000).toFixed(2)} Mbit/s` : `${kbps.toFixed(0)} kbit/s`;
-
-function duration(seconds) {
-  const s = Math.floor(seconds);
-  if (s < 60) return `${s} s`;
-  const two = (n) => String(n).padStart(2, "0");
-  return s < 3600 ? `${Math.floor(s / 60)}:${two(s % 60)}` : `${Math.floor(s / 3600)}:${two(Math.floor(s / 60) % 60)}:${two(s % 60)}`;
-}
-
-function element(name, attributes = {}, ...children) {
-  const node = document.createElement(name);
-  for (const [key, value] of Object.entries(attributes)) {
-    if (key in node) node[key] = value; else node.setAttribute(key, value);
-  }
-  node.append(...children);
-  return node;
-}
 
 function draw() {
   drawList();
@@ -225,11 +209,11 @@ function drawList() {
     const video = stream.video;
     const audio = stream.audio;
     const chips = element("span", { className: "chips" }, ...stream.layers.map((layer) =>
-      element("i", { className: layer.state === "encoded" ? "on" : "", title: layer.state }, `${LAYER_NAMES[layer.rid] ?? layer.rid} ${layer.height}p`)));
+      element("i", { className: layer.state === "paused" ? "" : "on", title: layer.state }, `${LAYER_NAMES[layer.rid] ?? layer.rid} ${layer.height}p`)));
     const card = element("button", { className: "card" },
       element("strong", {}, stream.key, element("time", {}, stream.live ? duration(stream.live_s) : "waiting")),
-      element("span", {}, video ? `${video.codec} · ${video.width}×${video.height} · ${video.fps.toFixed(0)} fps · key every ${video.gop_s.toFixed(1)} s` : "no video"),
-      element("span", {}, audio ? `${audio.codec} · ${audio.sample_rate / 1000} kHz · ${audio.channels} ch` : "no sound"),
+      element("span", {}, video ? `${video.codec} · ${video.width}×${video.height} · ${video.fps.toFixed(0)} fps${video.gop_s ? ` · key every ${video.gop_s.toFixed(1)} s` : ""}` : "no video"),
+      element("span", {}, audio ? `${audio.codec}${audio.sample_rate ? ` · ${audio.sample_rate / 1000} kHz` : ""} · ${audio.channels} ch` : "no sound"),
       element("span", {}, `in ${rate(stream.in_kbps)} · ${stream.viewers} watching`),
       chips);
     card.setAttribute("aria-pressed", String(stream.id === state.selected));
@@ -294,56 +278,7 @@ function drawPlots(stream) {
   }));
 }
 
-const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
-
-function niceCeiling(value) {
-  if (value <= 0) return 1;
-  const power = 10 ** Math.floor(Math.log10(value));
-  return [1, 1.5, 2, 3, 5, 7.5, 10].map((step) => step * power).find((step) => step >= value);
-}
-
-function plot(name, series, unit) {
-  const canvas = document.querySelector(`canvas[data-plot=${name}]`);
-  const ratio = devicePixelRatio || 1;
-  const width = canvas.clientWidth, height = canvas.clientHeight;
-  if (canvas.width !== Math.round(width * ratio)) canvas.width = Math.round(width * ratio);
-  if (canvas.height !== Math.round(height * ratio)) canvas.height = Math.round(height * ratio);
-  const context = canvas.getContext("2d");
-  context.setTransform(ratio, 0, 0, ratio, 0, 0);
-  context.clearRect(0, 0, width, height);
-  const now = Date.now() / 1000;
-  const top = niceCeiling(Math.max(...series.flatMap((line) => line.points.map((point) => point[1])), 0) * 1.08);
-  const x = (at) => width - (now - at) / HISTORY_SECONDS * width;
-  const y = (value) => height - 4 - value / top * (height - 18);
-  context.strokeStyle = colour("--line");
-  context.fillStyle = colour("--soft");
-  context.font = "11px system-ui, sans-serif";
-  context.lineWidth = 1;
-  for (const part of [0, .5, 1]) {
-    context.beginPath();
-    context.moveTo(0, Math.round(y(top * part)) + .5);
-    context.lineTo(width, Math.round(y(top * part)) + .5);
-    context.stroke();
-    if (part) context.fillText(`${+(top * part).toPrecision(3)} ${part === 1 ? unit : ""}`, 2, y(top * part) - 3);
-  }
-  for (const line of series) {
-    context.strokeStyle = colour(line.colour);
-    context.lineWidth = 2;
-    context.lineJoin = "round";
-    context.beginPath();
-    line.points.forEach(([at, value], index) => index ? context.lineTo(x(at), y(value)) : context.moveTo(x(at), y(value)));
-    context.stroke();
-  }
-}
-
 // ---- Interaction ----
-
-function toast(text) {
-  $("toast").textContent = text;
-  $("toast").classList.add("up");
-  clearTimeout(toast.timer);
-  toast.timer = setTimeout(() => $("toast").classList.remove("up"), 1600);
-}
 
 for (const node of document.querySelectorAll(".copy")) {
   node.title = "Copy";
