@@ -10,6 +10,16 @@ package struct NetworkInterface: Hashable, Sendable {
     package let isLoopback: Bool
     package let isPointToPoint: Bool
 
+    package init(
+        name: String, address: TransportAddress.IP, isUp: Bool, isLoopback: Bool, isPointToPoint: Bool = false
+    ) {
+        self.name = name
+        self.address = address
+        self.isUp = isUp
+        self.isLoopback = isLoopback
+        self.isPointToPoint = isPointToPoint
+    }
+
     /// All IPv4 and IPv6 addresses of this machine, in the kernel's order.
     package static func all() throws(RuntimeError) -> [NetworkInterface] {
         let list = try Syscalls.interfaceAddresses()

@@ -41,6 +41,9 @@ package struct BitrateAllocation: Sendable, Hashable {
     package static let overhead = 0.08
     /// A layer gets no less than this share of its configured rate, but for the lowest.
     package static let leastShare = 0.5
+    /// The same of layers that others encode, at their bitrates: the path carries them, with the estimate's own lag and
+    /// what it is cut by, or it does not.
+    package static let leastFixedShare = 0.85
     /// A layer comes back when all layers could have this share …
     package static let returnShare = 0.6
     /// … for so long since it could first, and twice as long after each return that did not last, up to 32 s.
@@ -54,6 +57,8 @@ package struct BitrateAllocation: Sendable, Hashable {
     package static let leastRise = 0.03
 
     package private(set) var rungs: [Rung]
+    /// The layers cannot be made smaller, only switched off.
+    private let isFixed: Bool
     /// Of sound that shares the estimate, bits a second; 0 when its packets are not counted by it.
     package var soundBitrate: Int
     /// One for each rung, lowest first.
@@ -69,8 +74,9 @@ package struct BitrateAllocation: Sendable, Hashable {
     private var patience = returnDelay
 
     /// `rungs`: lowest first, at least one. Without an estimate every active layer gets what it was configured for.
-    package init(rungs: [Rung], soundBitrate: Int) {
+    package init(rungs: [Rung], soundBitrate: Int, isFixed: Bool = false) {
         precondition(!rungs.isEmpty, "a ladder has layers")
+        self.isFixed = isFixed
         self.rungs = rungs
         self.soundBitrate = soundBitrate
         onCount = rungs.count
@@ -96,6 +102,12 @@ package struct BitrateAllocation: Sendable, Hashable {
             onCount = activeRungs.count
         }
         return apply(leastRise: 0)
+    }
+
+    /// What a layer takes has changed. `update` comes next.
+    package mutating func setBitrate(_ bitrate: Int, _ quality: LayerQuality) {
+        guard let index = rungs.firstIndex(where: { $0.quality == quality }) else { return }
+        rungs[index].bitrate = max(bitrate, TranscodeLimits.layerBitrates.lowerBound)
     }
 
     /// Takes a new estimate, bits a second, nil while there is none; call it at least once a second with the last one.
@@ -129,7 +141,7 @@ extension BitrateAllocation {
 
     private mutating func switchOff(_ budget: Double, at now: Monotonic) {
         let before = onCount
-        while onCount > 1, budget < cost(of: onCount) * Self.leastShare {
+        while onCount > 1, budget < cost(of: onCount) * (isFixed ? Self.leastFixedShare : Self.leastShare) {
             onCount -= 1
             share = 1
         }
@@ -146,7 +158,7 @@ extension BitrateAllocation {
             patience = Self.returnDelay
             returnedAt = nil
         }
-        guard onCount < activeRungs.count, budget >= cost(of: onCount + 1) * Self.returnShare else {
+        guard onCount < activeRungs.count, budget >= cost(of: onCount + 1) * (isFixed ? 1 : Self.returnShare) else {
             fitsSince = nil
             return
         }

@@ -25,6 +25,14 @@ package struct LadderPlan: Sendable, Hashable {
         /// Encoder threads, each working on its own slice.
         package let threads: Int
 
+        package init(quality: LayerQuality, size: PictureSize, bitrate: Int, frameRate: Double, threads: Int = 1) {
+            self.quality = quality
+            self.size = size
+            self.bitrate = bitrate
+            self.frameRate = frameRate
+            self.threads = threads
+        }
+
         package var rid: String { quality.rid }
     }
 

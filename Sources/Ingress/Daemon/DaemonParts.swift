@@ -3,6 +3,7 @@ import DTLS
 import LiveKitProtocol
 import Logging
 import PSRPC
+import RTP
 import Redis
 import Runtime
 import ServiceConfiguration
@@ -19,18 +20,22 @@ final class DaemonParts {
     nonisolated let nodeID: String
     nonisolated let registry: PrometheusRegistry
     nonisolated private let levels: LogLevels
-    nonisolated private let log: Logger
-    private var configuration: IngressConfiguration
+    nonisolated let log: Logger
+    private(set) var configuration: IngressConfiguration
     private let admission: AdmissionControl
     private let monitor: CPUMonitor
     private let redis: RedisBus
     private let server: RPCServer
     private let pool: HandlerPool
-    private let service: IngressService
-    private let slabPool = SlabPool()
+    let service: IngressService
+    let slabPool: SlabPool
+    let hub: PeerHub
+    let webRTC: RoomPublisher.Environment
     private let counters: RTMPCounters
     private var rtmp: RTMPServer?
     private var rtmps: RTMPServer?
+    var whipTLS: ReloadableTLS?
+    var publications: WHIPPublications?
     private var isListening = false
     private var draining: Task<Void, Never>?
     private(set) var isDrained = false
@@ -42,6 +47,7 @@ final class DaemonParts {
     ) async throws(StartupError) -> DaemonParts {
         let sampler = CPUSampler.system(environment: ParentProcess.environment(["LIVEKIT_CPU_REQUEST"]))
         let admission = try admission(configuration, sampler, log)
+        let webRTC = try webRTC()
         let redis: RedisBus
         do throws(RedisError) {
             redis = try await RedisBus.connect(try RedisSettings(configuration.redis))
@@ -63,7 +69,7 @@ final class DaemonParts {
         }
         let parts = DaemonParts(
             configuration, levels, log, admission, sampler, redis, server, directory, pool,
-            registry)
+            registry, webRTC)
         do throws(PSRPCError) {
             try await directory.start()
             try await parts.serveRPC()
@@ -77,7 +83,7 @@ final class DaemonParts {
     private init(
         _ configuration: IngressConfiguration, _ levels: LogLevels, _ log: Logger, _ admission: AdmissionControl,
         _ sampler: CPUSampler, _ redis: RedisBus, _ server: RPCServer, _ directory: RPCDirectory, _ pool: HandlerPool,
-        _ registry: PrometheusRegistry
+        _ registry: PrometheusRegistry, _ webRTC: RoomPublisher.Environment
     ) {
         self.configuration = configuration
         self.levels = levels
@@ -86,6 +92,10 @@ final class DaemonParts {
         self.redis = redis
         self.server = server
         self.pool = pool
+        self.webRTC = webRTC
+        let (hub, slabPool) = (PeerHub(), SlabPool())
+        self.hub = hub
+        self.slabPool = slabPool
         let nodeID = ResourceID.make("NE_")
         self.nodeID = nodeID
         self.registry = registry
@@ -99,9 +109,10 @@ final class DaemonParts {
                 wsURL: configuration.wsURL, apiKey: configuration.apiKey, apiSecret: configuration.apiSecret,
                 grace: configuration.publisherGrace, maxThreads: max(1, Int(sampler.cpuCount.rounded(.up)))),
             directory: directory, pool: pool,
+            passing: PassedSession.Shared(room: webRTC, hub: hub, slabPool: slabPool),
             observers: IngressService.Observers(
-                admit: { input throws(IngressError) in try Self.admit(input, admission) },
-                published: { metrics.published(SessionKind($0), status: $1.rawValue) },
+                admit: { kind throws(IngressError) in try Self.admit(kind, admission) },
+                published: { metrics.published($0, status: $1.rawValue) },
                 sessions: { info, change in
                     let kind = SessionKind(info)
                     change > 0 ? metrics.sessionStarted(kind) : metrics.sessionEnded(kind)
@@ -109,6 +120,19 @@ final class DaemonParts {
                 figures: { session, told in figures.take(told, of: session) }, over: { figures.forget($0) }), log: log)
         monitor = CPUMonitor(sampler: sampler, admission: admission)
         monitor.start()
+    }
+
+    /// One certificate and one clock for all peer connections of the process.
+    private static func webRTC() throws(StartupError) -> RoomPublisher.Environment {
+        let unix = SystemClock.unixNanoseconds()
+        do throws(DTLSError) {
+            let certificate = try Certificate.selfSigned(unixSeconds: unix / 1_000_000_000)
+            return RoomPublisher.Environment(
+                dtls: try DTLSContext(certificate: certificate),
+                clock: NTPClock(NTPTime(unixNanoseconds: unix), at: Monotonic.now))
+        } catch {
+            throw .webRTC(error)
+        }
     }
 
     private static func admission(
@@ -129,9 +153,9 @@ final class DaemonParts {
         return AdmissionControl(budget: budget)
     }
 
-    private static func admit(_ input: Livekit_IngressInput, _ admission: AdmissionControl) throws(IngressError) {
+    private static func admit(_ kind: SessionKind, _ admission: AdmissionControl) throws(IngressError) {
         do throws(AdmissionRefusal) {
-            try admission.accept(SessionKind(input), at: MediaLoop.now)
+            try admission.accept(kind, at: MediaLoop.now)
         } catch {
             throw error == .shuttingDown ? .shuttingDown : .capacityExceeded
         }
@@ -164,13 +188,20 @@ final class DaemonParts {
     }
 
     private func open(_ server: RTMPServer, key: String, _ port: Int) throws(StartupError) {
-        let number = UInt16(clamping: port)
+        try bind(key, port) { ip throws(RuntimeError) in
+            try server.open(on: TransportAddress(ip: ip, port: UInt16(clamping: port)))
+        }
+    }
+
+    func bind(
+        _ key: String, _ port: Int, to open: @MediaLoop (TransportAddress.IP) throws(RuntimeError) -> Void
+    ) throws(StartupError) {
         do throws(RuntimeError) {
             do throws(RuntimeError) {
-                try server.open(on: TransportAddress(ip: .v6(0, 0), port: number))
+                try open(.v6(0, 0))
             } catch  where error.errno != .addressInUse {
                 // Machines without IPv6.
-                try server.open(on: TransportAddress(ip: .v4(0), port: number))
+                try open(.v4(0))
             }
         } catch {
             throw .port(key: key, number: port, error)
@@ -210,6 +241,7 @@ final class DaemonParts {
         if let rtmps {
             do throws(StartupError) { rtmps.tls = try Self.tls(merged) } catch { log.error("\(error)") }
         }
+        do throws(StartupError) { try whipTLS?.reloadForWHIP(merged) } catch { log.error("\(error)") }
         log.info("configuration reloaded")
         if !stale.isEmpty {
             log.warning("these keys change with the next start only: \(stale.joined(separator: ", "))")
@@ -267,6 +299,8 @@ final class DaemonParts {
         monitor.stop()
         rtmp?.close()
         rtmps?.close()
+        publications?.stop()
+        hub.close()
         await pool.stop(code: 0)
         redis.close()
     }

@@ -25,9 +25,9 @@ package struct IngressDaemon: Sendable {
     /// Serves until a signal ends it. Throws `StartupError` when it cannot start.
     package func run() async throws {
         let parts = try await DaemonParts.make(configuration, levels, log)
-        let ports = ProbePorts(configuration, parts)
         do {
-            try await serve(parts, ports)
+            let whip = try await parts.openWHIP()
+            try await serve(parts, ProbePorts(configuration, parts, whip: whip))
         } catch {
             await parts.close()
             throw error
@@ -42,7 +42,7 @@ package struct IngressDaemon: Sendable {
                 "ingress \(version) is up",
                 metadata: [
                     "nodeID": "\(parts.nodeID)", "rtmp": "\(configuration.rtmpPort)",
-                    "rtmps": "\(configuration.rtmpsPort)",
+                    "rtmps": "\(configuration.rtmpsPort)", "whip": "\(configuration.whipPort)",
                 ])
             group.addTask { try await signals(parts) }
             defer { group.cancelAll() }

@@ -20,7 +20,7 @@ final class SessionMetrics {
         registry.describe("ingress_session_estimate", "Bits a second that the path to the room carries; 0 is unknown.")
     }
 
-    func take(_ figures: Ingress_SessionFigures, of session: IngressSession) {
+    func take(_ figures: Ingress_SessionFigures, of session: any ServedSession) {
         let kind = SessionKind(session.info)
         for latency in figures.latencies {
             let recorder =

@@ -13,6 +13,10 @@ package enum StartupError: Error, Equatable, Sendable {
     case certificate(DTLSError)
     case certificateMissing
     case whipCertificate(DTLSError)
+    /// Peer connections cannot be encrypted.
+    case webRTC(DTLSError)
+    /// `use_external_ip` is on, and no STUN server answered.
+    case externalAddress
     case system(RuntimeError)
 
     package static func sentence(for error: any Error) -> String { "\(error)" }
@@ -28,6 +32,10 @@ extension StartupError: CustomStringConvertible {
         case .httpPort(let key, let number, let reason):
             "\(key): port \(number) cannot be served (\(reason)); stop what uses it, or set another \(key)"
         case .certificate(let error): "rtmps_port: \(error) Check tls_cert and tls_key."
+        case .webRTC(let error): "WebRTC has no certificate: \(error)"
+        case .externalAddress:
+            "rtc_config.use_external_ip: no STUN server answered; check rtc_config.stun_servers and that UDP gets out, or "
+                + "set rtc_config.node_ip"
         case .certificateMissing: "rtmps_port is set, but tls_cert or tls_key is not: give both, or set rtmps_port to 0"
         case .whipCertificate(let error): "whip_port: \(error) Check whip_tls_cert and whip_tls_key."
         case .system(let error): "\(error)"

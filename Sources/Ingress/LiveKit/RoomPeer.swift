@@ -33,6 +33,8 @@ final class RoomPeer: HubPeerOwner {
         var tracks: MediaStreamIDs
         var isStereo: Bool
         var codec: VideoCodec
+        /// `a=fmtp` of pictures that somebody else encoded; empty for ours.
+        var parameters: [String: String] = [:]
         /// Lowest first; empty offers no video.
         var layers: [LayerQuality]
     }
@@ -131,7 +133,8 @@ final class RoomPeer: HubPeerOwner {
         if sent.count == 1 { sent[0].rid = nil }
         if !sent.isEmpty {
             video = SentVideo(
-                track: MediaStreamID(stream: ids.stream, track: ids.video), codec: media.codec, layers: sent)
+                track: MediaStreamID(stream: ids.stream, track: ids.video), codec: media.codec,
+                passing: media.parameters, layers: sent)
         }
         return SendCapabilities(
             cname: Self.cname,
@@ -196,6 +199,15 @@ final class RoomPeer: HubPeerOwner {
         guard isUp, let peer else { return false }
         let isTaken = peer.connection.send(frame, on: stream, at: now)
         peer.connection.forwardSenderEvents()
+        peer.settle(at: now)
+        return isTaken
+    }
+
+    /// Sends another sender's packet. False when it was dropped.
+    func forward(_ packet: ForwardedPacket, on stream: Int, at now: Monotonic) -> Bool {
+        guard isUp, let peer else { return false }
+        let isTaken = peer.connection.forward(packet, on: stream, at: now)
+        if !isTaken { peer.connection.forwardSenderEvents() }
         peer.settle(at: now)
         return isTaken
     }

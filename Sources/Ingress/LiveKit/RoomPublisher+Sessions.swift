@@ -13,8 +13,7 @@ extension RoomPublisher {
         self.session?.setDemand(layers: [], audio: false)
         self.session = session
         // What the encoders before left cannot be gone on with.
-        for rung in rungs { peer?.requireKeyFrame(rung.quality) }
-        active = []
+        if passed == nil { startLayersAnew() }
         session.goLive()
         if session.hasAudio { noteSound(at: now) }
         if !session.ladder.isEmpty { adopt(session.ladder) }
@@ -28,19 +27,24 @@ extension RoomPublisher {
         guard session === self.session else { return }
         session.setDemand(layers: [], audio: false)
         self.session = nil
+        if passed == nil { active = [] }
+    }
+
+    func startLayersAnew() {
+        for rung in rungs { peer?.requireKeyFrame(rung.quality) }
         active = []
     }
 
-    private func noteSound(at now: Monotonic) {
+    func noteSound(at now: Monotonic) {
         if soundSince == nil { soundSince = now }
     }
 
     /// The first ladder decides what is published.
-    private func adopt(_ ladder: [LadderPlan.Rung]) {
+    func adopt(_ ladder: [LadderPlan.Rung], isFixed: Bool = false) {
         guard rungs.isEmpty, !ladder.isEmpty else { return }
         rungs = ladder
         allocation = BitrateAllocation(
-            rungs: ladder.map { .init(quality: $0.quality, bitrate: $0.bitrate) }, soundBitrate: 0)
+            rungs: ladder.map { .init(quality: $0.quality, bitrate: $0.bitrate) }, soundBitrate: 0, isFixed: isFixed)
         peer?.needsOffer()
     }
 
@@ -51,27 +55,28 @@ extension RoomPublisher {
 
     /// Tells the session what is to be encoded. After every change of what is watched, muted, connected or possible.
     func updateDemand(at now: Monotonic) {
-        let tracks = settings.tracks
         let isUp = peer?.isUp ?? false
         var wanted: Set<LayerQuality> = []
         if isUp, let peer, isSendable(tracks.videoID) {
             let published = rungs.map(\.quality).filter { peer.videoStreams[$0] != nil }
             // Before a session's first picture nobody knows its layers; its first picture should not be lost.
-            let ladder = session?.ladder.map(\.quality) ?? []
+            let ladder = passed?.layers.map(\.quality) ?? session?.ladder.map(\.quality) ?? []
             wanted = RoomTracks.needed(watched, published: published, present: ladder.isEmpty ? published : ladder)
         }
         for rung in rungs { _ = allocation?.setActive(wanted.contains(rung.quality), rung.quality) }
         let targets = allocation?.targets ?? []
         let encoded = wanted.intersection(targets.filter(\.isEncoded).map(\.quality))
-        for quality in encoded.subtracting(active) { peer?.requireKeyFrame(quality) }
+        let begun = encoded.subtracting(active)
+        for quality in begun { peer?.requireKeyFrame(quality) }
         active = encoded
         peer?.setTargetBitrate(wantedBitrate)
+        for quality in begun { askForKeyFrame(quality) }
         guard let session else { return }
         session.setBitrates(Dictionary(uniqueKeysWithValues: targets.map { ($0.quality, $0.bitrate) }))
         session.setDemand(layers: encoded, audio: isUp && soundSince != nil && isSendable(tracks.audioID))
     }
 
-    private func isSendable(_ track: String) -> Bool {
+    func isSendable(_ track: String) -> Bool {
         !mutedTracks.contains(track) && !removedTracks.contains(track)
     }
 
@@ -82,6 +87,7 @@ extension RoomPublisher {
     }
 
     func tick(at now: Monotonic) {
+        measurePassed(at: now)
         if let estimate = figures.estimate { note(estimate: estimate, at: now) }
     }
 }
@@ -96,7 +102,7 @@ extension RoomPublisher: Publisher {
     }
 
     package func session(_ session: IngestSession, announced ladder: [LadderPlan.Rung]) {
-        guard session === self.session else { return }
+        guard session === self.session, passed == nil else { return }
         let now = MediaLoop.now
         adopt(ladder)
         updateDemand(at: now)
@@ -127,7 +133,7 @@ extension RoomPublisher: Publisher {
 
     package func session(_ session: IngestSession, encoded packet: AudioOutput, at now: Monotonic) {
         guard session === self.session, let peer, let stream = peer.audioStream,
-            isSendable(settings.tracks.audioID)
+            isSendable(tracks.audioID)
         else { return }
         let level = HeaderExtensionValues.AudioLevel(
             level: packet.level.minusDecibels, isVoice: packet.level.minusDecibels < Self.voiceLevel)
@@ -159,7 +165,7 @@ extension RoomPublisher: Publisher {
         }
     }
 
-    private func noteFirst(_ kind: MediaKind, at now: Monotonic) {
+    func noteFirst(_ kind: MediaKind, at now: Monotonic) {
         if sentKinds.insert(kind).inserted { delegate?.room(self, sentFirst: kind, at: now) }
     }
 }

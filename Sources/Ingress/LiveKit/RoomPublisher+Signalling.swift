@@ -86,8 +86,8 @@ extension RoomPublisher {
     /// Publishes what is known, and offers it once there is something to send. Call it whenever more may be known.
     func offerIfReady(at now: Monotonic) {
         guard let peer, !hasEnded else { return }
-        if !rungs.isEmpty { machine.publish(settings.tracks.videoRequest(rungs), at: now) }
-        if soundSince != nil { machine.publish(settings.tracks.audioRequest, at: now) }
+        if !rungs.isEmpty { machine.publish(tracks.videoRequest(rungs), at: now) }
+        if soundSince != nil { machine.publish(tracks.audioRequest, at: now) }
         guard machine.state == .joined, !machine.isNegotiating, !peer.isOffered else { return }
         if rungs.isEmpty {
             guard let soundSince else { return }
@@ -95,11 +95,10 @@ extension RoomPublisher {
                 return pictureTimer.schedule(at: soundSince + Self.pictureWait, calling: self)
             }
         }
-        let tracks = settings.tracks
         let media = RoomPeer.Media(
             tracks: .init(stream: tracks.ingressID, audio: tracks.audioID, video: tracks.videoID),
-            isStereo: tracks.audio.channels > 1, codec: tracks.codec == .h264 ? .h264 : .vp8,
-            layers: rungs.map(\.quality))
+            isStereo: tracks.audio.channels > 1, codec: tracks.codec,
+            parameters: tracks.parameters, layers: rungs.map(\.quality))
         if let sdp = peer.makeOffer(media) { machine.sendOffer(sdp: sdp, at: now) }
     }
 
@@ -141,7 +140,10 @@ extension RoomPublisher: RoomPeerOwner {
             machine.transportFailed("the media connection ended (\(reason))", at: now)
             updateDemand(at: now)
         case .keyFrameRequested(let stream):
-            if let quality = peer.quality(of: stream), active.contains(quality) { session?.requestKeyFrame(quality) }
+            if let quality = peer.quality(of: stream), active.contains(quality) {
+                session?.requestKeyFrame(quality)
+                askForKeyFrame(quality)
+            }
         case .candidateFound(let candidate):
             machine.sendCandidate(
                 CandidateInit(candidate: candidate.description, mid: "0", sectionIndex: 0, fragment: peer.fragment))

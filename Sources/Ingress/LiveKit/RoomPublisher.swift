@@ -74,7 +74,12 @@ package final class RoomPublisher {
 
     package let settings: Settings
     package internal(set) weak var delegate: (any RoomPublisherDelegate)?
+    /// Encodes pictures and sound, or the sound alone where pictures are passed through.
     package internal(set) var session: IngestSession?
+    /// What is passed through.
+    var passed: PassedMedia?
+    /// As published; what is passed through decides on its codec.
+    package internal(set) var tracks: RoomTracks
 
     let hub: PeerHub
     let environment: Environment
@@ -106,6 +111,7 @@ package final class RoomPublisher {
         _ settings: Settings, environment: Environment, hub: PeerHub, delegate: any RoomPublisherDelegate
     ) {
         self.settings = settings
+        tracks = settings.tracks
         self.environment = environment
         self.hub = hub
         self.delegate = delegate
@@ -169,6 +175,7 @@ package final class RoomPublisher {
         peer = nil
         session?.setDemand(layers: [], audio: false)
         session = nil
+        passed = nil
     }
 
     private func handle(_ event: SignalMachine.Event, at now: Monotonic) {

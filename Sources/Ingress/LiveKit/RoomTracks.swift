@@ -1,5 +1,6 @@
 package import LiveKit
 package import LiveKitProtocol
+package import Media
 package import Transcode
 
 /// What a room session publishes, by its configuration.
@@ -12,14 +13,16 @@ package struct RoomTracks: Sendable {
     package var videoName = ""
     package var videoSource = Livekit_TrackSource.unknown
     package var audio: AudioSpec
-    package var codec: LadderCodec
+    package var codec: VideoCodec
+    /// `a=fmtp` of pictures that somebody else encoded.
+    package var parameters: [String: String] = [:]
 
     /// - Parameter audioID: random, "TR_…".
     package init(ingressID: String, audioID: String, audio: AudioSpec, codec: LadderCodec) {
         self.ingressID = ingressID
         self.audioID = audioID
         self.audio = audio
-        self.codec = codec
+        self.codec = codec == .h264 ? .h264 : .vp8
     }
 
     package var videoID: String { ingressID }
@@ -46,7 +49,7 @@ package struct RoomTracks: Sendable {
             return layer
         }
         var simulcast = Livekit_SimulcastCodec()
-        simulcast.codec = codec == .h264 ? "video/H264" : "video/VP8"
+        simulcast.codec = codec.mimeType
         simulcast.cid = videoID
         simulcast.layers = layers
         simulcast.videoLayerMode = .oneSpatialLayerPerStream

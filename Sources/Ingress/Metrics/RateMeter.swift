@@ -15,12 +15,12 @@ package struct RateMeter: Sendable {
 
     package init() {}
 
-    package mutating func add(bytes count: Int, at now: Monotonic) {
+    package mutating func add(bytes count: Int, events newEvents: Int = 1, at now: Monotonic) {
         let bucket = roll(to: now)
         bytes[bucket] += count
-        events[bucket] += 1
+        events[bucket] += newEvents
         totalBytes &+= UInt64(count)
-        totalEvents &+= 1
+        totalEvents &+= UInt64(newEvents)
     }
 
     package mutating func bitsPerSecond(at now: Monotonic) -> Double {

@@ -179,7 +179,7 @@ final class RTMPConnection {
             switch refusal.fault {
             case .key: .badName
             case .denied: .denied
-            case .server: .failed
+            case .capacity, .stopping, .server: .failed
             }
         rtmp.rejectPublish(status, description: refusal.sentence)
         settle(at: MediaLoop.now)

@@ -103,24 +103,9 @@ package final class ChildSession {
         let specification = try SessionSpecification(info)
         settings = IngestSession.Settings(
             ladder: specification.ladder, audio: specification.audio, maxThreads: max(1, Int(order.maxThreads)))
-        let address: RoomAddress
-        do {
-            address = try RoomAddress(order.wsURL)
-        } catch {
-            throw IngressError(.invalidArgument, "ws_url is no address of a LiveKit server (\(error))")
-        }
-        var tracks = RoomTracks(
-            ingressID: info.ingressID, audioID: ResourceID.make("TR_"), audio: specification.audio,
-            codec: specification.ladder.codec)
-        tracks.audioName = specification.sound.name
-        tracks.audioSource = specification.sound.source
-        tracks.videoName = specification.video.name
-        tracks.videoSource = specification.video.source
         let publisher = RoomPublisher(
-            RoomPublisher.Settings(
-                address: address, token: order.token, tracks: tracks, ladder: specification.ladder,
-                attributes: ["ingress.resourceID": order.resourceID]),
-            environment: prepared.environment, hub: prepared.hub, delegate: self)
+            try RoomPublisher.Settings(order, info, specification), environment: prepared.environment,
+            hub: prepared.hub, delegate: self)
         self.publisher = publisher
         publisher.start(at: now)
         timer.schedule(at: now + Limits.figuresInterval, calling: self)
@@ -252,37 +237,11 @@ extension ChildSession: Runtime.TimerHandler {
     }
 
     private func figures(_ publisher: RoomPublisher, at now: Monotonic) -> Ingress_SessionFigures {
-        let room = publisher.statistics(at: now)
-        var figures = Ingress_SessionFigures()
-        figures.layers = room.layers.map { layer in
-            .with {
-                $0.quality = UInt32(layer.quality.rawValue)
-                $0.width = UInt32(clamping: layer.size.width)
-                $0.height = UInt32(clamping: layer.size.height)
-                $0.bitrate = UInt64(clamping: Int(layer.bitsPerSecond))
-                $0.frameRate = layer.framesPerSecond
-                $0.isActive = layer.isEncoded
-            }
-        }
-        figures.audioBitrate = UInt64(clamping: Int(room.audioBitsPerSecond))
-        figures.framesDropped = room.framesDropped &+ (session?.queueDrops ?? 0)
-        figures.estimate = UInt64(clamping: room.estimate ?? 0)
-        figures.packetsSent = room.packetsSent
-        figures.packetsNacked = room.packetsNacked
-        figures.keyFrameRequests = room.keyFrameRequests
-        figures.reconnects = UInt64(clamping: room.reconnects)
-        figures.delaySeconds = room.delay.seconds
-        figures.delayTailSeconds = room.delayTail.seconds
+        var figures = Ingress_SessionFigures(publisher, at: now)
+        figures.framesDropped &+= session?.queueDrops ?? 0
         if let failures = session?.drainFailures() {
             figures.failures = UInt32(clamping: failures.count)
             figures.lastFailure = "\(failures.last)"
-        }
-        figures.latencies = publisher.drainLatencies().map { latency in
-            .with {
-                $0.track = latency.track
-                $0.counts = latency.histogram.counts
-                $0.sum = latency.histogram.sum
-            }
         }
         return figures
     }

@@ -66,12 +66,14 @@ extension IngressError {
 }
 
 extension IngressError {
-    /// How an RTMP encoder is refused.
+    /// How an encoder is refused.
     package var refusal: PublishRefusal {
         let fault: PublishRefusal.Fault =
             switch code {
             case .notFound, .invalidArgument: .key
             case .permissionDenied, .unauthenticated: .denied
+            case .resourceExhausted: .capacity
+            case .unavailable where text == IngressError.shuttingDown.text: .stopping
             default: .server
             }
         return PublishRefusal(fault, advice)

@@ -32,19 +32,19 @@ package final class IngressService {
     /// What the service tells the rest of the process.
     package struct Observers {
         /// Throws when there is no room for another session; holds the room when there is.
-        package var admit: @MediaLoop (Livekit_IngressInput) throws(IngressError) -> Void
-        package var published: @MediaLoop (Livekit_IngressInput, PublishStatus) -> Void
+        package var admit: @MediaLoop (SessionKind) throws(IngressError) -> Void
+        package var published: @MediaLoop (SessionKind, PublishStatus) -> Void
         /// Sessions of a kind were begun (1) or are over (-1).
         package var sessions: @MediaLoop (Livekit_IngressInfo, Int) -> Void
-        package var figures: @MediaLoop (IngressSession, Ingress_SessionFigures) -> Void
+        package var figures: @MediaLoop (any ServedSession, Ingress_SessionFigures) -> Void
         /// A session is over; its resource id.
         package var over: @MediaLoop (String) -> Void
 
         package init(
-            admit: @escaping @MediaLoop (Livekit_IngressInput) throws(IngressError) -> Void,
-            published: @escaping @MediaLoop (Livekit_IngressInput, PublishStatus) -> Void,
+            admit: @escaping @MediaLoop (SessionKind) throws(IngressError) -> Void,
+            published: @escaping @MediaLoop (SessionKind, PublishStatus) -> Void,
             sessions: @escaping @MediaLoop (Livekit_IngressInfo, Int) -> Void,
-            figures: @escaping @MediaLoop (IngressSession, Ingress_SessionFigures) -> Void,
+            figures: @escaping @MediaLoop (any ServedSession, Ingress_SessionFigures) -> Void,
             over: @escaping @MediaLoop (String) -> Void
         ) {
             self.admit = admit
@@ -65,11 +65,11 @@ package final class IngressService {
 
     /// One session and what belongs to it outside.
     private final class Entry {
-        let session: IngressSession
+        let session: any ServedSession
         let reporter: StateReporter
         var control: (any IngressControl)?
 
-        init(_ session: IngressSession, _ reporter: StateReporter) {
+        init(_ session: any ServedSession, _ reporter: StateReporter) {
             self.session = session
             self.reporter = reporter
         }
@@ -78,6 +78,7 @@ package final class IngressService {
     private let settings: Settings
     private let directory: any IngressDirectory
     private let pool: HandlerPool
+    private let passing: PassedSession.Shared
     private let observers: Observers
     private let log: Logger
     /// By ingress; one session each.
@@ -89,11 +90,13 @@ package final class IngressService {
     package private(set) var isDraining = false
 
     package init(
-        settings: Settings, directory: any IngressDirectory, pool: HandlerPool, observers: Observers, log: Logger
+        settings: Settings, directory: any IngressDirectory, pool: HandlerPool, passing: PassedSession.Shared,
+        observers: Observers, log: Logger
     ) {
         self.settings = settings
         self.directory = directory
         self.pool = pool
+        self.passing = passing
         self.observers = observers
         self.log = log
     }
@@ -134,23 +137,45 @@ package final class IngressService {
 
 // MARK: - Publishers
 
+/// A publisher that asks to be let in.
+private struct Applicant {
+    var key: String
+    var input: Livekit_IngressInput
+    /// What it calls itself.
+    var encoder: String
+    var onEnd: @MediaLoop (SessionEnd) -> Void
+}
+
 extension IngressService: PublishGate {
     package func publish(
         key: String, encoder: String, onEnd: @escaping @MediaLoop (SessionEnd) -> Void
     ) async throws(PublishRefusal) -> any MediaSink {
+        try await publish(Applicant(key: key, input: .rtmpInput, encoder: encoder, onEnd: onEnd)).media
+    }
+}
+
+extension IngressService: WHIPGate {
+    package func publish(
+        whip key: String, encoder: String, onEnd: @escaping @MediaLoop (SessionEnd) -> Void
+    ) async throws(PublishRefusal) -> WHIPSink {
+        try await publish(Applicant(key: key, input: .whipInput, encoder: encoder, onEnd: onEnd))
+    }
+}
+
+extension IngressService {
+    private func publish(_ applicant: Applicant) async throws(PublishRefusal) -> WHIPSink {
         do throws(IngressError) {
-            let sink = try await admit(key: key, encoder: encoder, onEnd: onEnd)
-            observers.published(.rtmpInput, .success)
+            let sink = try await admit(applicant)
+            observers.published(SessionKind(applicant.input), .success)
             return sink
         } catch {
-            observers.published(.rtmpInput, error.publishStatus)
+            observers.published(SessionKind(applicant.input), error.publishStatus)
             throw error.refusal
         }
     }
 
-    private func admit(
-        key: String, encoder: String, onEnd: @escaping @MediaLoop (SessionEnd) -> Void
-    ) async throws(IngressError) -> any MediaSink {
+    private func admit(_ applicant: Applicant) async throws(IngressError) -> WHIPSink {
+        let key = applicant.key
         guard !isDraining else { throw .shuttingDown }
         guard !key.isEmpty else { throw .missingStreamKey }
         guard key.utf8.count <= Limits.keyBytes, lookups < Limits.lookups else {
@@ -166,40 +191,36 @@ extension IngressService: PublishGate {
         }
         guard !isDraining else { throw .shuttingDown }
         if let entry = entries[response.info.ingressID], !entry.session.isOver {
-            if let sink = try takeOver(entry.session, response, encoder, onEnd) { return sink }
+            if let sink = try takeOver(entry.session, response, applicant) { return sink }
         }
-        return try await begin(response, encoder, onEnd)
+        return try await begin(response, applicant)
     }
 
     /// A second publisher of a live session comes into it, unless the ingress has become another one meanwhile.
     private func takeOver(
-        _ session: IngressSession, _ response: Rpc_GetIngressInfoResponse, _ encoder: String,
-        _ onEnd: @escaping @MediaLoop (SessionEnd) -> Void
-    ) throws(IngressError) -> (any MediaSink)? {
-        try check(response.info)
+        _ session: any ServedSession, _ response: Rpc_GetIngressInfoResponse, _ applicant: Applicant
+    ) throws(IngressError) -> WHIPSink? {
+        try check(response.info, applicant)
         guard response.info.isSameOrder(as: session.info) else {
             session.stop(.replaced)
             return nil
         }
-        let source = RelaySource(encoder: encoder, session: session, onEnd: onEnd)
-        // Who comes back to an empty place need not wait for a key frame.
-        if session.source == nil { session.attach(source, at: MediaLoop.now) }
-        return source
+        return session.join(encoder: applicant.encoder, onEnd: applicant.onEnd)
     }
 
-    private func check(_ info: Livekit_IngressInfo) throws(IngressError) {
+    private func check(_ info: Livekit_IngressInfo, _ applicant: Applicant) throws(IngressError) {
         guard info.isEnabled else { throw .disabled }
-        guard info.inputType == .rtmpInput else { throw .invalidType }
+        guard info.inputType == applicant.input else { throw .invalidType }
         _ = try SessionSpecification(info)
     }
 
     private func begin(
-        _ response: Rpc_GetIngressInfoResponse, _ encoder: String, _ onEnd: @escaping @MediaLoop (SessionEnd) -> Void
-    ) async throws(IngressError) -> any MediaSink {
+        _ response: Rpc_GetIngressInfoResponse, _ applicant: Applicant
+    ) async throws(IngressError) -> WHIPSink {
         let info = response.info
         do throws(IngressError) {
-            try check(info)
-            try observers.admit(info.inputType)
+            try check(info, applicant)
+            try observers.admit(SessionKind(info))
         } catch {
             reportRefusal(of: info, error)
             throw error
@@ -208,14 +229,14 @@ extension IngressService: PublishGate {
             // Another process has a session of this ingress, or died with one: two in the room would fight.
             try? await directory.endElsewhere(info.ingressID)
         }
-        return try await open(response, encoder, onEnd)
+        return try await open(response, applicant)
     }
 
     /// Refusals are told to the server, unless that would overwrite the state of a session that is running.
     private func reportRefusal(of info: Livekit_IngressInfo, _ error: IngressError) {
         guard entries[info.ingressID] == nil, !info.state.isLive else { return }
         var machine = SessionMachine(
-            info: info, resourceID: ResourceID.make("RT_"), grace: .zero, at: MediaLoop.now,
+            info: info, resourceID: ResourceID.make(info.resourcePrefix), grace: .zero, at: MediaLoop.now,
             unixNow: SystemClock.unixNanoseconds())
         machine.fail(error, unixNow: SystemClock.unixNanoseconds())
         let reporter = reporter(of: info.ingressID) { _ in }
@@ -229,23 +250,18 @@ extension IngressService: PublishGate {
 
 extension IngressService {
     private func open(
-        _ response: Rpc_GetIngressInfoResponse, _ encoder: String, _ onEnd: @escaping @MediaLoop (SessionEnd) -> Void
-    ) async throws(IngressError) -> any MediaSink {
+        _ response: Rpc_GetIngressInfoResponse, _ applicant: Applicant
+    ) async throws(IngressError) -> WHIPSink {
         let info = response.info
         let id = info.ingressID
-        let order = order(response, resourceID: ResourceID.make("RT_"))
+        let order = order(response, resourceID: ResourceID.make(info.resourcePrefix))
         let reporter = reporter(of: id) { [weak self] error in self?.disowned(id, order.resourceID, error) }
-        let session = IngressSession(
-            info: info, order: order,
-            environment: IngressSession.Environment(
-                pool: pool, grace: settings.grace, log: log, report: { reporter.report($0) },
-                onFigures: observers.figures, onEnd: { [weak self] in self?.ended($0) }), at: MediaLoop.now)
+        let session = try makeSession(info, order, reporter)
         let entry = Entry(session, reporter)
         // The place is taken before anything is waited for, so that two publishers at once make one session.
         let previous = entries.updateValue(entry, forKey: id)
         observers.sessions(info, 1)
-        let source = RelaySource(encoder: encoder, session: session, onEnd: onEnd)
-        session.attach(source, at: MediaLoop.now)
+        let sink = session.join(encoder: applicant.encoder, onEnd: applicant.onEnd)
         do throws(PSRPCError) {
             await previous?.control.take()?.close()
             entry.control = try await directory.openControl(of: id) { [weak session] in
@@ -267,10 +283,28 @@ extension IngressService {
                 "identity": "\(Redacted(info.participantIdentity))",
             ])
         session.start()
-        return source
+        return sink
     }
 
-    private func ended(_ session: IngressSession) {
+    private func makeSession(
+        _ info: Livekit_IngressInfo, _ order: Ingress_SessionOrder, _ reporter: StateReporter
+    ) throws(IngressError) -> any ServedSession {
+        let now = MediaLoop.now
+        guard info.isTranscoded else {
+            return try PassedSession(
+                info: info, order: order,
+                environment: PassedSession.Environment(
+                    shared: passing, grace: settings.grace, log: log, report: { reporter.report($0) },
+                    onFigures: observers.figures, onEnd: { [weak self] in self?.ended($0) }), at: now)
+        }
+        return IngressSession(
+            info: info, order: order,
+            environment: IngressSession.Environment(
+                pool: pool, grace: settings.grace, log: log, report: { reporter.report($0) },
+                onFigures: observers.figures, onEnd: { [weak self] in self?.ended($0) }), at: now)
+    }
+
+    private func ended(_ session: any ServedSession) {
         let id = session.info.ingressID
         observers.sessions(session.info, -1)
         observers.over(session.resourceID)
@@ -344,6 +378,15 @@ extension Livekit_IngressState {
 }
 
 extension Livekit_IngressInfo {
+    /// Of the ids of its sessions.
+    fileprivate var resourcePrefix: String {
+        switch inputType {
+        case .whipInput: "WH_"
+        case .urlInput: "UR_"
+        default: "RT_"
+        }
+    }
+
     /// Whether a session begun with `other` is still what is asked for: all but the state and what only names the ingress.
     func isSameOrder(as other: Livekit_IngressInfo) -> Bool {
         func order(_ info: Livekit_IngressInfo) -> Livekit_IngressInfo {
@@ -353,14 +396,5 @@ extension Livekit_IngressInfo {
             return info
         }
         return order(self) == order(other)
-    }
-}
-
-/// Ids in LiveKit's manner: a prefix that tells the kind, and twelve characters without those that look alike.
-package enum ResourceID {
-    private static let alphabet = Array("23456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz")
-
-    package static func make(_ prefix: String) -> String {
-        prefix + String(Randomness.bytes(24).map { alphabet[Int($0) % alphabet.count] }.prefix(12))
     }
 }

@@ -10,7 +10,7 @@ import SwiftProtobuf
 /// One ingress session in the main process: the publisher's frames go to a child, the child's reports become states that the server
 /// is told, and `SessionMachine` decides what follows from what.
 @MediaLoop
-package final class IngressSession {
+package final class IngressSession: ServedSession {
     package enum Limits {
         /// Frames that wait for a child to be ready; beyond, the oldest group is given up.
         static let waitingFrames = 512
@@ -26,12 +26,12 @@ package final class IngressSession {
         var grace: Interval
         var log: Logger
         var report: @MediaLoop (Livekit_IngressState) -> Void
-        var onFigures: @MediaLoop (IngressSession, Ingress_SessionFigures) -> Void
+        var onFigures: @MediaLoop (any ServedSession, Ingress_SessionFigures) -> Void
         var onEnd: @MediaLoop (IngressSession) -> Void
     }
 
-    let info: Livekit_IngressInfo
-    let resourceID: String
+    package let info: Livekit_IngressInfo
+    package let resourceID: String
     let order: Ingress_SessionOrder
     private(set) var source: RelaySource?
     /// The last figures that the child told.
@@ -74,21 +74,21 @@ package final class IngressSession {
     package var isOver: Bool { machine.phase == .ended }
 
     /// Tells the first state and gets a child.
-    func start() {
+    package func start() {
         isStarted = true
         settle()
         startHandler()
     }
 
     /// Ends the session in good order: its ingress was changed or deleted, or the service stops.
-    func stop(_ reason: SessionEnd) {
+    package func stop(_ reason: SessionEnd) {
         measure(isDue: false)
         machine.stop(reason, unixNow: SystemClock.unixNanoseconds())
         settle()
     }
 
     /// Forgets a session that could not be started.
-    func abandon(_ reason: SessionEnd) {
+    package func abandon(_ reason: SessionEnd) {
         timer.cancel()
         dropWaiting()
         source.take()?.end(reason)
@@ -159,6 +159,13 @@ package final class IngressSession {
 // MARK: - The source
 
 extension IngressSession {
+    package func join(encoder: String, onEnd: @escaping @MediaLoop (SessionEnd) -> Void) -> WHIPSink {
+        let source = RelaySource(encoder: encoder, session: self, onEnd: onEnd)
+        // Who comes back to an empty place need not wait for a key frame.
+        if self.source == nil { attach(source, at: MediaLoop.now) }
+        return .transcoded(source)
+    }
+
     /// From now on `source` is what the room sees; one that is there already is told that it was replaced.
     func attach(_ source: RelaySource, at now: Monotonic) {
         guard !isOver, self.source !== source else { return }
@@ -361,6 +368,9 @@ extension AudioCodec {
         case .aac: "audio/aac"
         case .opus: "audio/opus"
         case .mp3: "audio/mpeg"
+        case .pcmALaw: "audio/PCMA"
+        case .pcmMuLaw: "audio/PCMU"
+        case .g722: "audio/G722"
         default: "audio/x-" + displayName.lowercased().split(separator: " ").joined(separator: "-")
         }
     }

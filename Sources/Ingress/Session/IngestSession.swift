@@ -15,6 +15,8 @@ package final class IngestSession {
         package var audio: AudioSpec
         /// Threads that one decoder or encoder may use.
         package var maxThreads: Int
+        /// Frames carry times of the session timeline already, which others share.
+        package var keepsTimes = false
 
         package init(ladder: LadderSpec, audio: AudioSpec, maxThreads: Int) {
             self.ladder = ladder
@@ -102,8 +104,10 @@ package final class IngestSession {
             guard state == .live else { return }
         }
         var mapped = frame
-        mapped.dts = timeline.map(dts: frame.dts, kind: frame.kind, arrivedAt: now)
-        mapped.pts = mapped.dts &+ (frame.pts &- frame.dts)
+        if !settings.keepsTimes {
+            mapped.dts = timeline.map(dts: frame.dts, kind: frame.kind, arrivedAt: now)
+            mapped.pts = mapped.dts &+ (frame.pts &- frame.dts)
+        }
         statistics.clockJumps = timeline.jumps
         statistics.stalls = timeline.stalls
         switch frame.kind {

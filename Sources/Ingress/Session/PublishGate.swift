@@ -21,6 +21,10 @@ package struct PublishRefusal: Error, Equatable, Sendable {
         case key
         /// The key is known but may not be used now.
         case denied
+        /// There is no room for another stream now.
+        case capacity
+        /// The server takes no more streams: it is about to end.
+        case stopping
         /// The server cannot take the stream for reasons of its own.
         case server
     }

@@ -122,7 +122,7 @@ final class FrameOutlet {
 }
 
 /// The times of the frames that are being put together, by their RTP timestamps.
-private struct FrameClock {
+struct FrameClock {
     private var entries: [(timestamp: UInt32, time: MediaTime)] = []
     private var next = 0
     private static let capacity = 128

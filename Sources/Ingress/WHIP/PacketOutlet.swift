@@ -34,6 +34,7 @@ final class PacketOutlet {
     private var keyFrames: [Int] = []
     /// Sound that the room does not know.
     private var sound: FrameAssembler?
+    private var soundClock = FrameClock()
     private var hasSound = false
 
     init(_ plan: ReceivePlan, to sink: any PacketSink, slabPool: SlabPool) {
@@ -65,8 +66,9 @@ final class PacketOutlet {
             }
             forward(packet, time, stream, stream: nil, isKey: true, at: now)
         case .audio:
+            soundClock.note(packet.timestamp, time)
             sound?.receive(JitterBuffer.Packet(packet))
-            drainSound(time, at: now)
+            drainSound(at: now)
         }
     }
 
@@ -75,7 +77,7 @@ final class PacketOutlet {
             dueAt = nil
             describe(at: now)
         }
-        drainSound(now.nanoseconds, at: now)
+        drainSound(at: now)
     }
 
     private func forward(
@@ -90,9 +92,10 @@ final class PacketOutlet {
                 audioLevel: packet.audioLevel), stream: stream, at: now)
     }
 
-    private func drainSound(_ time: MediaTime, at now: Monotonic) {
+    private func drainSound(at now: Monotonic) {
         guard let codec = sound?.codec else { return }
         while let frame = sound?.pollFrame(at: now) {
+            let time = soundClock.time(of: frame.frame.timestamp, orElse: now.nanoseconds)
             sink.receive(
                 EncodedFrame(codec: codec, pts: time, dts: time, isKey: true, payload: frame.frame.payload),
                 at: frame.arrivedAt)

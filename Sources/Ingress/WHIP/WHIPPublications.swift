@@ -133,7 +133,8 @@ package final class WHIPPublications: WHIPPublishers {
 }
 
 extension WHIPSink {
-    var media: any MediaSink {
+    /// For those that have nothing but frames, or nothing more to say but that they end.
+    package var media: any MediaSink {
         switch self {
         case .transcoded(let sink): sink
         case .passed(let sink): sink
@@ -146,7 +147,8 @@ extension WHIPError {
         switch refusal.fault {
         case .key: self = .refused(status: 404, sentence: refusal.sentence)
         case .denied: self = .refused(status: 403, sentence: refusal.sentence)
-        case .server: self = .refused(status: 503, sentence: refusal.sentence)
+        case .capacity: self = .refused(status: 429, sentence: refusal.sentence)
+        case .stopping, .server: self = .refused(status: 503, sentence: refusal.sentence)
         }
     }
 }

@@ -13,6 +13,19 @@ package struct PeerEnvironment: Sendable {
     package var clock: NTPClock
     /// Advertised as host candidates.
     package var addresses: [TransportAddress.IP]
+    /// Advertised with them; nil is the hub's port, for both.
+    package var ports: Ports?
+
+    /// Nil is a transport that nobody is told of.
+    package struct Ports: Sendable {
+        package var udp: UInt16?
+        package var tcp: UInt16?
+
+        package init(udp: UInt16?, tcp: UInt16?) {
+            self.udp = udp
+            self.tcp = tcp
+        }
+    }
 
     /// How long a peer that has its answer may take to reach us, and a lost one to come back.
     private static let pathPatience = Interval.seconds(30)
@@ -46,13 +59,17 @@ package struct PeerEnvironment: Sendable {
 
     /// UDP first, and TCP passive for those whose networks pass nothing else.
     func candidates(port: UInt16) -> [String] {
-        addresses.enumerated().flatMap { index, ip in
-            let address = TransportAddress(ip: ip, port: port)
+        let ports = ports ?? Ports(udp: port, tcp: port)
+        return addresses.enumerated().flatMap { index, ip in
             let preference = UInt16.max - UInt16(truncatingIfNeeded: index)
-            return [
-                ICECandidate.host(address, localPreference: preference),
-                ICECandidate.host(address, transport: .tcp, tcpType: .passive, localPreference: preference),
-            ].map(\.description)
+            let udp = ports.udp.map {
+                ICECandidate.host(TransportAddress(ip: ip, port: $0), localPreference: preference)
+            }
+            let tcp = ports.tcp.map {
+                ICECandidate.host(
+                    TransportAddress(ip: ip, port: $0), transport: .tcp, tcpType: .passive, localPreference: preference)
+            }
+            return [udp, tcp].compactMap { $0?.description }
         }
     }
 }

@@ -97,10 +97,18 @@ package final class PeerHub {
 
     /// Binds UDP and TCP; port 0 takes any that is free for both.
     package func open(on ip: TransportAddress.IP, port: UInt16) throws(RuntimeError) {
+        try openUDP(on: ip, port: port)
+        try openTCP(on: ip, port: self.port)
+    }
+
+    package func openUDP(on ip: TransportAddress.IP, port: UInt16) throws(RuntimeError) {
         let udp = try UDPSocket(on: TransportAddress(ip: ip, port: port), handler: self)
         self.udp = udp
         self.port = udp.address.port
-        listener = try TCPListener(on: TransportAddress(ip: ip, port: udp.address.port), handler: self)
+    }
+
+    package func openTCP(on ip: TransportAddress.IP, port: UInt16) throws(RuntimeError) {
+        listener = try TCPListener(on: TransportAddress(ip: ip, port: port), handler: self)
     }
 
     package func close() {
