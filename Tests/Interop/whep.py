@@ -75,7 +75,7 @@ class Viewer:
     def wait(self, what, seconds=30, message="the viewer never saw what it waited for"):
         """Waits until `what(self)` holds."""
         with self.changed:
-            assert self.changed.wait_for(lambda: what(self), seconds), f"{message}: {self}"
+            assert self.changed.wait_for(lambda: what(self), seconds), f"{message() if callable(message) else message}: {self}"
 
     def layer(self, name):
         request = urllib.request.Request(self.resource, b'{"layer":"%s"}' % name.encode(), {"Content-Type": "application/json"}, method="PATCH")
@@ -98,10 +98,10 @@ class Viewer:
         return f"{self.frames} frames, sizes {self.sizes}, {self.audio_samples} audio samples"
 
 
-def post(url, body, content_type="application/sdp", method="POST"):
+def post(url, body, content_type="application/sdp", method="POST", headers={}):
     """(status, headers, text), for failures too."""
     data = body.encode() if isinstance(body, str) else body
-    request = urllib.request.Request(url, data, {"Content-Type": content_type}, method=method)
+    request = urllib.request.Request(url, data, {"Content-Type": content_type, **headers}, method=method)
     try:
         with urllib.request.urlopen(request, timeout=15) as response:
             return response.status, response.headers, response.read().decode()
