@@ -117,7 +117,7 @@ import Testing
         let frameRest = [UInt8](repeating: 0, count: 24)
         let cases: [(RelayMessageType, [UInt8])] = [
             (.frame, [0, 0] + frameRest), (.frame, [11, 0] + frameRest), (.frame, [63, 0] + frameRest),
-            (.frame, [77, 0] + frameRest), (.frame, [1, 2] + frameRest), (.videoConfiguration, [0, 0]),
+            (.frame, [78, 0] + frameRest), (.frame, [1, 2] + frameRest), (.videoConfiguration, [0, 0]),
             (.videoConfiguration, [64, 0]), (.videoConfiguration, [1, 2]), (.videoConfiguration, [1, 0, 9]),
             (.audioConfiguration, [1, 0, 0, 0, 0, 0, 0]), (.audioConfiguration, [64, 0, 1, 0, 0, 1, 0]),
             (.audioConfiguration, [64, 0, 0, 0, 0, 0, 0, 9]), (.sourceEnded, [5]), (.sourceEnded, [0, 65]),
