@@ -81,7 +81,8 @@ package struct RoomHTTPService: Sendable {
     private static let pageHeaders: HTTPFields = [
         .cacheControl: "no-cache",
         .contentSecurityPolicy:
-            "default-src 'self'; img-src 'self' data:; media-src 'self' blob:; style-src 'self' 'unsafe-inline'",
+            "default-src 'self'; img-src 'self' data:; media-src 'self' blob:; style-src 'self' 'unsafe-inline'; "
+            + "worker-src 'self' blob:",
         .xContentTypeOptions: "nosniff",
     ]
 

@@ -104,6 +104,8 @@ final class FrameOutlet {
         if isKey, let size = PacketInspector.pictureSize(packet.payload.bytes, codec) { layer.size = size }
         layers[packet.stream] = layer
         guard packet.stream != current else { return }
+        // It was asked for to learn the layer's size.
+        if isKey { keyFrames.append(packet.stream) }
         guard let current, let other = layers[current] else { return take(packet.stream, codec) }
         let isSilent = now - other.lastPacketAt > Self.layerPatience
         let isBetter = layer.pixels > other.pixels
