@@ -180,4 +180,14 @@ extension MediaSample {
             EiPcEAUAAAXIYAQAsAnwBfnMxYgAADcAAAdin8WxaV72U7zteLzGq4DXSGAIgKnLRXoAADcAAAJsWYJgmCYHLcRYR8+hf0j59C/gPEKb3eJXF4\
             eHcW1FT8XEVz4RHTlEDBIjbB
             """)
+    /// High profile without usability information, so that nothing says that no picture is reordered; a byte stream.
+    static let h264Plain = MediaSample(
+        codec: .video(.h264),
+        record: nil,
+        frames: """
+            AAABAJQAAAABZ2QACqzkEeQAAAABaOvgTSyLAAAAAWWIhAEfMg1/+T9VH+xAhmpnXF6VIb8nYCzuCfzsbp2kRy/L0oQ01vLJIONbE6Hx2UmbcO\
+            +v+W/iB/TK9vaFcjFH1C8AerjrXTJNAwtfOxPkarlQR2BVAOt/Qp3BJWXpkSaKmlqbCwfFfep+gPMzecfkaZU881REyUzBACgAABEAAAABQZol\
+            sRH/qv8kEmItgABQAAAZAAAAAUGaSPCGTKYRH6CAFZ5++/ZS8v2hgQB4AAAXAAAAAUGabSeEPJlMCI/iNTGiFkT893AAoAAAGwAAAAFBmpEnhD\
+            yZTAiv8kAbAd5ict/y0yLKNwDIAAAWAAAAAUGatSeEPJlMCK+1nBxgbatCCQ==
+            """)
 }

@@ -17,7 +17,7 @@ import Transcode
         return try sample.frames.map { frame in
             var writer = SlabWriter()
             switch frame.codec {
-            case .video(.h264):
+            case .video(.h264) where !record.isEmpty:
                 let configuration = try AVCConfiguration(record.rawSpan)
                 if frame.isKey { configuration.appendAnnexBParameterSets(to: &writer) }
                 try NALUnitFraming.appendAnnexB(
@@ -44,6 +44,7 @@ import Transcode
         "every codec decodes without a configuration, each picture with its frame",
         arguments: [
             Clip(testDescription: "H.264 High", sample: .h264WidePixels),
+            Clip(testDescription: "H.264 that does not tell its order", sample: .h264Plain),
             Clip(testDescription: "H.264 10 bit", sample: .h264TenBit),
             Clip(testDescription: "HEVC", sample: .hevc), Clip(testDescription: "AV1", sample: .av1),
             Clip(testDescription: "VP9", sample: .vp9), Clip(testDescription: "VP9 layers", sample: .vp9Layers),
