@@ -153,7 +153,7 @@ let package = Package(
             "Ingress",
             [
                 "Bytes", "Media", "SDP", "RTP", "ICE", "DTLS", "WebRTC", "Runtime", "Transcode", "LiveKit",
-                "LiveKitProtocol", "PSRPC", "Ingress", coreMetrics, logging, swiftProtobuf,
+                "LiveKitProtocol", "ServiceConfiguration", "PSRPC", "Ingress", coreMetrics, logging, swiftProtobuf,
             ]),
         tests("FuzzReplay", ["FuzzTargets"]),
 

@@ -212,3 +212,43 @@ private struct Bench {
         #expect(allocation.targets == [.init(quality: .high, bitrate: 184_000, isEncoded: true)])
     }
 }
+
+@Suite("Bitrates of layers that others encode") struct FixedBitrateAllocationTests {
+    private static func allocation() -> BitrateAllocation {
+        BitrateAllocation(
+            rungs: [.init(quality: .low, bitrate: 200_000), .init(quality: .high, bitrate: 2_000_000)], soundBitrate: 0,
+            isFixed: true)
+    }
+
+    private static func encoded(_ allocation: BitrateAllocation) -> [LayerQuality] {
+        allocation.targets.filter(\.isEncoded).map(\.quality)
+    }
+
+    @Test("a path that carries what is sent costs no layer, though the estimate is no more than that")
+    func carries() {
+        var allocation = Self.allocation()
+        _ = allocation.update(estimate: 2_200_000, at: .zero)
+        #expect(Self.encoded(allocation) == [.low, .high])
+    }
+
+    @Test("what the path cannot carry whole is left out, and comes back when all of it fits")
+    func leavesOut() {
+        var allocation = Self.allocation()
+        _ = allocation.update(estimate: 1_500_000, at: .zero)
+        #expect(Self.encoded(allocation) == [.low])
+        for second in 1...10 { _ = allocation.update(estimate: 2_200_000, at: .zero + .seconds(Int64(second))) }
+        #expect(Self.encoded(allocation) == [.low])
+        for second in 11...20 { _ = allocation.update(estimate: 3_000_000, at: .zero + .seconds(Int64(second))) }
+        #expect(Self.encoded(allocation) == [.low, .high])
+    }
+
+    @Test("a layer that has become larger counts as large as it is")
+    func grows() {
+        var allocation = Self.allocation()
+        _ = allocation.update(estimate: 2_500_000, at: .zero)
+        allocation.setBitrate(4_000_000, .high)
+        #expect(allocation.wantedBitrate == 4_200_000)
+        _ = allocation.update(estimate: 2_500_000, at: .zero + .seconds(1))
+        #expect(Self.encoded(allocation) == [.low])
+    }
+}

@@ -79,7 +79,13 @@ class Bus:
             await self.pubsub.subscribe(name)
             self.listening = asyncio.ensure_future(self._listen())
         else:
-            await self.pubsub.subscribe(name)
+            try:
+                await self.pubsub.subscribe(name)
+            except (redis.exceptions.RedisError, OSError, RuntimeError):
+                # Redis went away: the listener may be connecting anew on the very same connection.
+                self.listening.cancel()
+                await self._resubscribe()
+                self.listening = asyncio.ensure_future(self._listen())
         await asyncio.wait_for(confirmed.wait(), 10)
 
     async def unsubscribe(self, name):

@@ -1,0 +1,63 @@
+import Bytes
+import Ingress
+import LiveKit
+import LiveKitProtocol
+import Media
+import Testing
+import Transcode
+
+@Suite("Tracks that are passed through") struct PassedTracksTests {
+    private static func video(_ heights: [Int], codec: VideoCodec = .h264) -> PassedTracks.Video {
+        .init(
+            codec: codec, parameters: [:],
+            layers: heights.enumerated().map { index, height in
+                PassedLayer(
+                    stream: index, size: VideoSize(width: height * 16 / 9, height: height), bitrate: height * 1_000,
+                    frameRate: 30)
+            })
+    }
+
+    @Test(
+        "layers are published as the qualities that our own ladders have, with their true sizes",
+        arguments: [
+            ([720], [LayerQuality.high]), ([180, 720], [.low, .high]), ([180, 360, 720], [.low, .medium, .high]),
+            ([], []),
+        ])
+    func rungs(heights: [Int], qualities: [LayerQuality]) {
+        let rungs = Self.video(heights).rungs
+        #expect(rungs.map(\.quality) == qualities)
+        #expect(rungs.map(\.size.height) == heights)
+        #expect(rungs.map(\.size.width) == heights.map { $0 * 16 / 9 })
+        #expect(rungs.map(\.bitrate) == heights.map { $0 * 1_000 })
+    }
+
+    @Test(
+        "the largest picture serves the highest quality, whatever was published first",
+        arguments: [
+            ([0, 1, 2], [LayerQuality.low, .medium, .high], [0, 1, 2]), ([0, 1, 2], [.high], [2]),
+            ([5], [.low, .medium, .high], [5]), ([3, 4], [.low, .medium, .high], [3, 4]),
+            ([0, 1, 2], [.low, .high], [1, 2]), ([], [.high], []),
+        ])
+    func assign(streams: [Int], qualities: [LayerQuality], used: [Int]) {
+        let layers = RoomPublisher.assign(streams, to: qualities)
+        #expect(layers.map(\.stream) == used)
+        #expect(layers.map(\.quality) == Array(qualities.suffix(used.count)))
+    }
+
+    @Test(
+        "the track is asked for under the name of its codec, one size for each layer",
+        arguments: [
+            (VideoCodec.h264, "video/H264"), (.vp8, "video/VP8"), (.vp9, "video/VP9"), (.av1, "video/AV1"),
+            (.hevc, "video/H265"),
+        ])
+    func request(codec: VideoCodec, name: String) {
+        var tracks = RoomTracks(ingressID: "IN_1", audioID: "TR_a", audio: AudioSpec(), codec: .h264)
+        tracks.codec = codec
+        let request = tracks.videoRequest(Self.video([180, 360, 720], codec: codec).rungs)
+        #expect(request.simulcastCodecs.map(\.codec) == [name])
+        #expect(request.simulcastCodecs[0].layers.map(\.height) == [180, 360, 720])
+        #expect(request.simulcastCodecs[0].videoLayerMode == .oneSpatialLayerPerStream)
+        #expect((request.width, request.height) == (1280, 720))
+        #expect(request.layers.map(\.bitrate) == [180_000, 360_000, 720_000])
+    }
+}
