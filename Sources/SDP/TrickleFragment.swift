@@ -5,6 +5,8 @@ package struct TrickleFragment: Equatable, Sendable {
     package var groups: [MediaGroup]
     /// Credentials and options for all sections; a new ufrag and password mean an ICE restart.
     package var transport: TransportAttributes
+    /// `a=ice-lite` (RFC 8839 section 5.3): an answer to a restart says it again (RFC 9725 section 4.3.3).
+    package var isICELite: Bool
     /// No more candidates for any section.
     package var endOfCandidates: Bool
     package var otherAttributes: [SDPAttribute]
@@ -13,6 +15,7 @@ package struct TrickleFragment: Equatable, Sendable {
     package init(transport: TransportAttributes = TransportAttributes(), media: [MediaSection] = []) {
         self.groups = []
         self.transport = transport
+        self.isICELite = false
         self.endOfCandidates = false
         self.otherAttributes = []
         self.media = media
@@ -26,6 +29,7 @@ package struct TrickleFragment: Equatable, Sendable {
         let description = try reader.finish()
         self.init(transport: description.transport, media: description.media)
         groups = description.groups
+        isICELite = description.isICELite
         endOfCandidates = description.endOfCandidates
         otherAttributes = description.otherAttributes
     }
@@ -36,6 +40,7 @@ package struct TrickleFragment: Equatable, Sendable {
         var attributes = SessionDescription(origin: Origin(sessionID: 0, sessionVersion: 0))
         attributes.groups = groups
         attributes.transport = transport
+        attributes.isICELite = isICELite
         attributes.endOfCandidates = endOfCandidates
         attributes.otherAttributes = otherAttributes
         attributes.writeAttributes(to: &writer)

@@ -174,7 +174,7 @@ package actor WHIPEndpoint<Publishers: WHIPPublishers> {
     func newTag() -> EntityTag { EntityTag(random: randomBytes(WHIPLimits.entityTagBytes)) }
 
     private func close(_ id: String, key: String?, token: String?) async throws(WHIPError) -> ResourceResponse {
-        if ended.contains(id) { return ResourceResponse(status: 200) }
+        if resources[id] == nil, ended.contains(id) { return ResourceResponse(status: 200) }
         _ = try resource(id, key: key, token: token)
         forget(id)
         await publishers.close(resourceID: id)

@@ -129,6 +129,14 @@ private let fixtures = [
         #expect(try TrickleFragment(parsing: []) == TrickleFragment())
     }
 
+    @Test("ice-lite is kept, as an answer to a restart has to say it")
+    func lite() throws {
+        let fragment = try TrickleFragment(parsing: Array("a=ice-lite\r\na=ice-ufrag:abcd\r\n".utf8))
+        #expect(fragment.isICELite)
+        #expect(String(decoding: fragment.serialized(), as: UTF8.self).contains("a=ice-lite\r\n"))
+        #expect(try TrickleFragment(parsing: fragment.serialized()) == fragment)
+    }
+
     @Test("the lines that begin a description do not stand in a fragment")
     func noHead() {
         #expect(throws: SDPError.misplaced(.version, line: 1)) { try TrickleFragment(parsing: Array("v=0".utf8)) }
