@@ -122,6 +122,24 @@ class Page:
         self.press()
 
 
+# Without layers, and with three of them by rid. VP9 with layers is left out: the browser makes spatial layers of it.
+@pytest.mark.parametrize("codec, simulcast", [("VP8", False), ("H264", False), ("VP9", False), ("AV1", False), ("VP8", True), ("H264", True)])
+def test_browser_publishes(server, browser, codec, simulcast):  # noqa: F811
+    """A codec of the browser reaches a viewer in full size, and Stop ends it at once."""
+    page = Page(browser, server)
+    if codec not in page.codecs:
+        pytest.skip("this browser does not encode it")
+    size = (960, 540) if simulcast else SIZE
+    viewer = Viewer(server.whep_url("key"))
+    page.start(codec, simulcast, size=f"{size[0]}x{size[1]}")
+    plays(viewer, size, message=lambda: f"{page.state} {server.logged()}")
+    until(lambda: "On air" in page.state)
+    page.press()
+    until(lambda: "Stopped" in page.state)
+    until(lambda: not server.stream()["live"], message="the stream went on after Stop")
+    viewer.close()
+
+
 def test_page_shows_refusals(start, browser):  # noqa: F811
     """What the server says is what the person reads."""
     server = start("--stream-key", "other")
