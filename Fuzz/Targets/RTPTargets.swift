@@ -18,6 +18,7 @@ package let rtpTargets: [FuzzTarget] = [
     FuzzTarget("packet-inspector") { bytes in inspect(bytes) },
     FuzzTarget("payload-round-trip") { bytes in packetize(FuzzInput(bytes)) },
     FuzzTarget("jitter-buffer") { bytes in reorder(FuzzInput(bytes)) },
+    FuzzTarget("frame-assembler") { bytes in assemble(FuzzInput(bytes)) },
     FuzzTarget("rtp-send") { bytes in send(FuzzInput(bytes)) },
     FuzzTarget("transport-feedback") { bytes in writeFeedback(FuzzInput(bytes)) },
     FuzzTarget("bandwidth") { bytes in estimateBandwidth(FuzzInput(bytes)) },
@@ -195,6 +196,34 @@ private func reorder(_ input: FuzzInput) {
         precondition(buffer.waitingCount <= limits.maxPackets, "more packets than places")
         precondition(buffer.wait <= limits.maxWait, "a wait over its bound")
         if let deadline = buffer.nextDeadline { precondition(deadline > now, "a drained buffer is due at once") }
+    }
+}
+
+/// Packets of any codec with losses: nothing that needs a lost frame comes out.
+private func assemble(_ input: FuzzInput) {
+    var input = input
+    let codecs: [EncodedFrame.Codec] = [
+        .video(.h264), .video(.hevc), .video(.vp8), .video(.vp9), .video(.av1), .audio(.opus),
+    ]
+    let codec = codecs[Int(input.byte()) % codecs.count]
+    guard var assembler = FrameAssembler(codec: codec) else { preconditionFailure("a codec without a payload format") }
+    var number: Int64 = 0
+    var now = Monotonic.zero
+    var hasKey = false
+    eachPacket(input) { payload, place in
+        number += Int64(place.sequenceNumber &- UInt16(truncatingIfNeeded: number))
+        now += .milliseconds(7)
+        assembler.receive(
+            JitterBuffer.Packet(
+                sequenceNumber: number, timestamp: place.timestamp, marker: place.marker, payloadType: 96,
+                payload: SlabSlice(copying: payload), arrival: now))
+        if place.marker, place.timestamp & 1 == 0 { now += .milliseconds(200) }
+        while let frame = assembler.pollFrame(at: now)?.frame {
+            hasKey = hasKey || frame.isKey
+            precondition(
+                hasKey && (codec == .audio(.opus) || frame.isKey || !frame.followsLoss),
+                "a frame without its references")
+        }
     }
 }
 
