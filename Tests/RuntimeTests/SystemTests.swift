@@ -1,4 +1,5 @@
 import Bytes
+import Foundation
 import Glibc
 import Runtime
 import Testing
@@ -131,5 +132,21 @@ extension RuntimeTests.SystemTests {
         #expect(released == numbers[2])
         #expect(isOpen(numbers[2]))
         close(numbers[2])
+    }
+
+    @Test("a process that lets go of its program's pages has fewer resident and goes on")
+    func residentPages() throws {
+        let before = try residentFileKilobytes()
+        ResidentPages.giveBack()
+        let after = try residentFileKilobytes()
+        #expect(after < before)
+        #expect(Randomness.bytes(16).count == 16)
+    }
+
+    /// RssFile of proc(5): pages of files, of this process.
+    private func residentFileKilobytes() throws -> Int {
+        let status = try String(contentsOfFile: "/proc/self/status", encoding: .utf8)
+        let line = try #require(status.split(separator: "\n").first { $0.hasPrefix("RssFile:") })
+        return try #require(Int(line.split(separator: " ").dropLast().last ?? ""))
     }
 }

@@ -3,6 +3,7 @@
 #ifndef CLINUX_H
 #define CLINUX_H
 
+#include <link.h>
 #include <malloc.h>
 #include <net/if.h>
 #include <netinet/in.h>
@@ -14,6 +15,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/random.h>
 #include <sys/socket.h>
@@ -37,6 +39,15 @@ int clinux_accept4(int fd, struct sockaddr *address, socklen_t *length, int flag
 int clinux_pipe2(int fds[2], int flags) __asm__("pipe2");
 int clinux_posix_spawn_file_actions_addclosefrom_np(posix_spawn_file_actions_t *actions, int from)
     __asm__("posix_spawn_file_actions_addclosefrom_np");
+// Declared under _GNU_SOURCE only, as are the structure's members that nothing here reads.
+struct clinux_dl_phdr_info {
+    ElfW(Addr) dlpi_addr;
+    const char *dlpi_name;
+    const ElfW(Phdr) *dlpi_phdr;
+    ElfW(Half) dlpi_phnum;
+};
+int clinux_dl_iterate_phdr(int (*callback)(struct clinux_dl_phdr_info *info, size_t size, void *data), void *data)
+    __asm__("dl_iterate_phdr");
 int clinux_pthread_setname_np(pthread_t thread, const char *name) __asm__("pthread_setname_np");
 
 enum clinux_option {
@@ -111,6 +122,7 @@ static inline int clinux_reap(int pidfd, int *code, int *status) {
 }
 
 // The kernel sends `number` to this process when the thread that started it ends.
+static inline int clinux_disable_huge_pages(void) { return prctl(PR_SET_THP_DISABLE, 1UL, 0UL, 0UL, 0UL); }
 static inline int clinux_set_parent_death_signal(int number) { return prctl(PR_SET_PDEATHSIG, (unsigned long)number); }
 
 // 1 when the descriptor is open and an end of a pipe, 0 otherwise.

@@ -17,6 +17,9 @@ final class DaemonParts {
         static let farewell = Interval.seconds(8)
     }
 
+    /// By then nothing is read of the program any more that only a start needs, the service's own or a session's.
+    nonisolated static let settledAfter = Duration.seconds(10)
+
     nonisolated let nodeID: String
     nonisolated let registry: PrometheusRegistry
     nonisolated private let levels: LogLevels
@@ -115,7 +118,9 @@ final class DaemonParts {
                 published: { metrics.published($0, status: $1.rawValue) },
                 sessions: { info, change in
                     let kind = SessionKind(info)
-                    change > 0 ? metrics.sessionStarted(kind) : metrics.sessionEnded(kind)
+                    guard change > 0 else { return metrics.sessionEnded(kind) }
+                    metrics.sessionStarted(kind)
+                    ResidentPages.giveBack(after: Self.settledAfter)
                 },
                 figures: { session, told in figures.take(told, of: session) }, over: { figures.forget($0) }), log: log)
         monitor = CPUMonitor(sampler: sampler, admission: admission)

@@ -44,6 +44,7 @@ package struct IngressDaemon: Sendable {
                     "nodeID": "\(parts.nodeID)", "rtmp": "\(configuration.rtmpPort)",
                     "rtmps": "\(configuration.rtmpsPort)", "whip": "\(configuration.whipPort)",
                 ])
+            ResidentPages.giveBack(after: DaemonParts.settledAfter)
             group.addTask { try await signals(parts) }
             defer { group.cancelAll() }
             // The signal that ends the service, or a port that failed later.

@@ -23,6 +23,9 @@ package final class ChildSession {
         static let leave = Interval.milliseconds(300)
         /// A frame rate that moves less than this is the same one.
         static let frameRateStep = 1.0
+        /// What starting has read of the program is let go of after these: when the child waits, and when its session runs.
+        static let idleAfter = Duration.milliseconds(500)
+        static let runningAfter = Duration.seconds(5)
     }
 
     /// What costs time and can be had before a session is known.
@@ -46,6 +49,7 @@ package final class ChildSession {
 
     /// Answers the invitation of the main process and serves it until it goes.
     package static func run(levels: LogLevels, log: Logger) async throws {
+        ResidentPages.avoidHugePages()
         try await begin(levels, log)
         // The loop does the work; the process ends when the main process lets go of it.
         while true { try await Task.sleep(for: .seconds(3_600)) }
@@ -68,6 +72,7 @@ package final class ChildSession {
         let client = try HandlerClient.answerInvitation(slabPool: child.slabPool, delegate: child)
         child.client = client
         client.ready()
+        ResidentPages.giveBack(after: Limits.idleAfter)
     }
 
     private init(_ levels: LogLevels, _ log: Logger) throws {
@@ -110,6 +115,7 @@ package final class ChildSession {
         publisher.start(at: now)
         timer.schedule(at: now + Limits.figuresInterval, calling: self)
         client?.started()
+        ResidentPages.giveBack(after: Limits.runningAfter)
     }
 
     private func sourceBegan(_ encoder: String, at now: Monotonic) {
