@@ -40,8 +40,9 @@ package struct LadderPlan: Sendable, Hashable {
     /// Lowest quality first, as they are announced; at least one.
     package let rungs: [Rung]
 
-    /// One encoder thread for each 640x480 pixels, as LiveKit's ingress gives them.
-    static let pixelsPerThread = 640 * 480
+    /// One encoder thread for each 1280x720 pixels. Every further one cuts the picture into one more slice, which costs bits and
+    /// work; a picture of this size takes one thread less than a quarter of its time at 30 a second.
+    static let pixelsPerThread = 1280 * 720
     /// A layer that lost more than a tenth of its area to the fitting gets fewer bits; less is within rate control's
     /// noise.
     static let keptArea = 0.9
