@@ -80,6 +80,12 @@ package final class VideoDecoder {
         return true
     }
 
+    /// Forgets all frames so far: the next one is a key frame that does not follow them.
+    package func flush() {
+        guard !isDraining else { return }
+        avcodec_flush_buffers(context)
+    }
+
     /// Ends the stream: what reordering held back comes out of `receive`, and then nothing more.
     package func drain() {
         guard !isDraining else { return }

@@ -24,7 +24,8 @@ package enum VideoOutput: Sendable {
 ///
 /// Confined to one thread at a time. Threads, queues and what to do when late are the caller's; it passes
 /// `skipEncoding` for pictures it has no time for. Of one picture the top layer is encoded first and handed out before
-/// the next is begun. Layers that are not active cost nothing; without any, only decoding goes on.
+/// the next is begun. Layers that are not active cost nothing; without any, nothing is decoded either once the source is
+/// known: its frames are kept until the next key frame, and decoded first when a layer becomes active (`catchUp`).
 ///
 /// Time is the source's presentation time throughout. Output times grow strictly; a source that jumps back by more than
 /// `longestStepBack` starts anew with key frames at its new time, smaller steps back are dropped.
@@ -58,6 +59,9 @@ package final class VideoPipeline {
     /// Source time of the last key frame of all active layers together.
     var lastAlignedKey: Int64?
     private var gop = GroupCounter()
+    private var held = HeldGroup()
+    /// Pictures of this decoder so far.
+    private var picturesKnown = 0
 
     package internal(set) var statistics = VideoStatistics()
 
@@ -99,6 +103,8 @@ package final class VideoPipeline {
         let next = try VideoDecoder(configuration, threads: threads)
         retiring = decoder
         decoder = next
+        held.clear()
+        picturesKnown = 0
         self.configuration = configuration
         gop = GroupCounter()
         statistics.source.codec = configuration.codec
@@ -118,6 +124,54 @@ package final class VideoPipeline {
             throw .formatOutOfLimits
         }
         noteInput(frame)
+        if rests(at: frame) {
+            hold(frame, for: decoder)
+        } else {
+            catchUp()
+            try decode(frame, with: decoder, for: skipEncoding ? .references : .layers, output)
+        }
+    }
+
+    /// Decodes what was kept while nobody watched; `process` does so too. For callers that measure what a frame costs.
+    package func catchUp() {
+        guard let decoder else { return }
+        while let frame = held.takeOldest() { decodeHeld(frame, with: decoder) }
+    }
+
+    /// Nobody watches, and what the layers would be is known.
+    private func rests(at frame: EncodedFrame) -> Bool {
+        activeLayers.isEmpty && !rungs.isEmpty && picturesKnown >= Self.picturesToKnow && (frame.isKey || !held.isEmpty)
+    }
+
+    private func hold(_ frame: EncodedFrame, for decoder: VideoDecoder) {
+        held.hold(frame)
+        if let rate = sourceMeter.record(frame.dts) { statistics.source.framesPerSecond = rate }
+        let decoded = statistics.decode
+        let cost = decoded.count > 0 ? decoded.sum / Int64(clamping: decoded.count) : .zero
+        while held.isFull(at: cost), let oldest = held.takeOldest() { decodeHeld(oldest, with: decoder) }
+    }
+
+    /// Failures are counted; the frames behind it may do better.
+    private func decodeHeld(_ frame: EncodedFrame, with decoder: VideoDecoder) {
+        if frame.isKey, held.hasGap {
+            decoder.flush()
+            held.closeGap()
+        }
+        try? decode(frame, with: decoder, for: .later) { _ in }
+    }
+
+    /// What a frame is decoded for.
+    private enum Purpose {
+        case layers
+        /// The caller is late.
+        case references
+        /// Nobody watched when it came.
+        case later
+    }
+
+    private func decode(
+        _ frame: EncodedFrame, with decoder: VideoDecoder, for purpose: Purpose, _ output: (VideoOutput) -> Void
+    ) throws(TranscodeError) {
         let start = clock()
         var failure: TranscodeError?
         do { try decoder.send(frame) } catch { failure = error }
@@ -127,7 +181,7 @@ package final class VideoPipeline {
             let isPicture = receive(from: decoder, failure: &failure)
             decodeTime += clock() - receiveStart
             guard isPicture else { break }
-            try handlePicture(from: decoder, skipEncoding: skipEncoding, output)
+            try handlePicture(from: decoder, for: purpose, output)
         }
         statistics.decode.record(decodeTime)
         guard let failure else { return }
@@ -137,6 +191,7 @@ package final class VideoPipeline {
 
     /// The source ended: hands out what the decoder held back. `configure` starts again.
     package func finish(output: (VideoOutput) -> Void) throws(TranscodeError) {
+        held.clear()
         try drainRetiring(output)
         retiring = decoder
         decoder = nil
@@ -157,6 +212,9 @@ package final class VideoPipeline {
         for rung in rungs where rung.plan.quality == quality { try rung.setBitrate(held) }
     }
 
+    /// Pictures that tell what there is to know of a source: size, order, frame rate.
+    static let picturesToKnow = 60
+
     /// Slices of one picture that are worth decoding at a time; more finds no work in live streams.
     static let decoderThreads = 4
 
@@ -166,7 +224,7 @@ package final class VideoPipeline {
         old.drain()
         var failure: TranscodeError?
         for _ in 0..<Self.maxPicturesPerFrame where receive(from: old, failure: &failure) {
-            try handlePicture(from: old, skipEncoding: false, output)
+            try handlePicture(from: old, for: .layers, output)
         }
         picture.clear()
     }
@@ -188,14 +246,15 @@ package final class VideoPipeline {
     }
 
     private func handlePicture(
-        from decoder: VideoDecoder, skipEncoding: Bool, _ output: (VideoOutput) -> Void
+        from decoder: VideoDecoder, for purpose: Purpose, _ output: (VideoOutput) -> Void
     ) throws(TranscodeError) {
         defer { picture.clear() }
         statistics.picturesDecoded &+= 1
         noteSource(decoder)
-        guard let pts = admitTime(picture.pts) else { return }
+        picturesKnown += 1
+        guard let pts = admitTime(picture.pts), purpose != .later else { return }
         if let rate = sourceMeter.record(pts) { statistics.source.framesPerSecond = rate }
-        guard !skipEncoding else {
+        guard purpose == .layers else {
             statistics.droppedForLateness &+= 1
             return
         }

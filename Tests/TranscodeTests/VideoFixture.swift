@@ -98,7 +98,7 @@ extension VideoPipeline {
     /// A small ladder: 160x90, 80x45 rounded up, in three layers or the qualities given.
     static func small(
         codec: LadderCodec = .h264, frameRate: Double = 30, qualities: [LayerQuality] = LayerQuality.allCases,
-        keyFrameInterval: Interval = .seconds(4)
+        keyFrameInterval: Interval = .seconds(4), clock: @escaping () -> Monotonic = { .zero }
     ) throws -> VideoPipeline {
         let boxes: [LayerQuality: (Int, Int, Int)] = [
             .low: (96, 64, 60_000), .medium: (192, 128, 150_000), .high: (384, 256, 400_000),
@@ -108,7 +108,8 @@ extension VideoPipeline {
             return LadderSpec.Layer(quality: quality, width: box.0, height: box.1, bitrate: box.2)
         }
         let spec = try LadderSpec(codec: codec, maxFrameRate: frameRate, layers: layers)
-        return VideoPipeline(spec: spec, keyFrameInterval: keyFrameInterval, slabPool: SlabPool(), maxThreads: 2)
+        return VideoPipeline(
+            spec: spec, keyFrameInterval: keyFrameInterval, slabPool: SlabPool(), maxThreads: 2, clock: clock)
     }
 
     /// Runs `count` pictures of `video` through, `interval` milliseconds apart.

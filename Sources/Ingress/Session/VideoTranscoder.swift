@@ -182,6 +182,7 @@ private final class VideoRunner {
     private func process(_ frame: EncodedFrame, _ arrivedAt: Monotonic) throws(TranscodeError) {
         applyControl()
         arrivals.record(frame.pts, arrivedAt)
+        if activeMask != 0 { pipeline.catchUp() }
         let start = Monotonic.now
         let skips = isTooLate(arrivedAt, at: start)
         if skips {
