@@ -13,16 +13,12 @@ import urllib.request
 import imageio_ffmpeg
 import pytest
 
+from ports import free_port
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 SERVER = os.environ.get("INGRESS_TEST_SERVER", str(ROOT / ".build/release/ingress-test-server"))
 FFMPEG_OLD = shutil.which("ffmpeg") or "ffmpeg"
 FFMPEG_NEW = imageio_ffmpeg.get_ffmpeg_exe()
-
-
-def free_port(kind=socket.SOCK_STREAM):
-    with socket.socket(socket.AF_INET, kind) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def until(what, seconds=30, message="it never happened"):

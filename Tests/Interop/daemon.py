@@ -3,6 +3,7 @@ import json
 import os
 import pathlib
 import signal
+import socket
 import subprocess
 import urllib.error
 import urllib.request
@@ -10,8 +11,15 @@ import urllib.request
 from conftest import ROOT, free_port, until
 
 BINARY = os.environ.get("INGRESS", str(ROOT / ".build/release/ingress"))
+
 # So small that a busy test machine is never full.
 NO_COST = {"rtmp_cpu_cost": 0, "whip_cpu_cost": 0, "whip_bypass_transcoding_cpu_cost": 0, "url_cpu_cost": 0}
+
+
+def whip(port=None):
+    """The configuration of a daemon that takes WHIP on this port, and its media on one of its own."""
+    return {"whip_port": port or free_port(),
+            "rtc_config": {"udp_port": free_port(socket.SOCK_DGRAM), "tcp_port": free_port(), "enable_loopback_candidate": True}}
 
 
 class Daemon:

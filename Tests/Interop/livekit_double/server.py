@@ -1,7 +1,6 @@
 """A stand-in for livekit-server and its Redis, on free ports, in a thread of its own."""
 import asyncio
 import shutil
-import socket
 import subprocess
 import threading
 import time
@@ -9,16 +8,11 @@ import time
 import jwt
 import redis
 from aiohttp import web
+from ports import free_port
 
 from .directory import Directory
 from .psrpc import Bus
 from .signalling import Signalling
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 class Redis:
