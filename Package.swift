@@ -94,7 +94,7 @@ let package = Package(
             [
                 "Bytes", "Media", "RTMP", "FLV", "SDP", "RTP", "ICE", "DTLS", "Transcode", "Runtime", "WebRTC", "WHIP",
                 "Relay", "LiveKitProtocol", "ServiceConfiguration", "Redis", "PSRPC", "LiveKit", hummingbird, httpTypes,
-                logging, coreMetrics, nioCore, swiftProtobuf,
+                logging, coreMetrics, nioCore, nioPosix, swiftProtobuf,
             ], excluding: ["Protos"]),
         // Floor 7: programs.
         .executableTarget(
@@ -153,7 +153,8 @@ let package = Package(
             "Ingress",
             [
                 "Bytes", "Media", "SDP", "RTP", "ICE", "DTLS", "WebRTC", "Runtime", "Transcode", "LiveKit",
-                "LiveKitProtocol", "ServiceConfiguration", "PSRPC", "Ingress", coreMetrics, logging, swiftProtobuf,
+                "LiveKitProtocol", "ServiceConfiguration", "PSRPC", "WHIP", "Ingress", coreMetrics, logging,
+                swiftProtobuf,
             ]),
         tests("FuzzReplay", ["FuzzTargets"]),
 

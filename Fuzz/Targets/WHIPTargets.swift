@@ -14,6 +14,14 @@ package let whipTargets: [FuzzTarget] = [
         guard case .endpoint(let key, _)? = try? WHEPRoute(target, base: "/whep") else { return }
         precondition(!key.isEmpty && key.utf8.count <= WHIPLimits.keyBytes, "a key outside of its bounds")
     },
+    FuzzTarget("http-answer") { bytes in
+        let whole = answer(bytes[...], step: max(1, bytes.count))
+        precondition(whole == answer(bytes[...], step: 1), "how it is cut decides what it says")
+        if let whole {
+            precondition((200..<600).contains(whole.status), "no status")
+            precondition(whole.body.count <= HTTPAnswerReader.bodyBytes + HTTPAnswerReader.headBytes, "too long")
+        }
+    },
     FuzzTarget("whip-request") { bytes in
         let session = OpenSession()
         // Several requests, with NUL between them.
@@ -46,6 +54,19 @@ package let whipTargets: [FuzzTarget] = [
         }
     },
 ]
+
+/// The response in pieces of this length, up to the connection's end; nil when it is none.
+private func answer(_ bytes: ArraySlice<UInt8>, step: Int) -> ResourceResponse? {
+    var reader = HTTPAnswerReader(method: "POST")
+    var rest = bytes
+    while !rest.isEmpty {
+        guard (try? reader.receive(Array(rest.prefix(step)))) != nil else { return nil }
+        rest = rest.dropFirst(step)
+        if let answer = reader.answer { return answer }
+    }
+    guard (try? reader.finish()) != nil else { return nil }
+    return reader.answer
+}
 
 /// An endpoint with one session, whose requests are answered here and now.
 private final class OpenSession {

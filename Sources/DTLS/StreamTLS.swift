@@ -18,7 +18,7 @@ package final class StreamTLS {
     }
 
     /// What may be sent before the handshake is over; it is held until then.
-    package static let maximumEarlyBytes = 64 * 1024
+    package static let maximumEarlyBytes = 128 * 1024
     /// Plaintext that may wait for the driver.
     package static let maximumPlaintextBytes = 4 * 1024 * 1024
     private static let recordBytes = 16_384

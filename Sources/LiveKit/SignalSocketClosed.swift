@@ -24,7 +24,7 @@ package enum SignalSocketClosed: Error, Equatable, Sendable {
 
 extension SignalSocketClosed {
     /// What an error of the pipeline means; nil: the connection just broke.
-    init?(error: any Error, host: String) {
+    package init?(error: any Error, host: String) {
         switch error {
         case let reason as SignalSocketClosed: self = reason
         case let error as DTLSError: self = .tls(error.description)

@@ -16,7 +16,7 @@ struct TestServerCommand: AsyncParsableCommand {
             Point OBS or FFmpeg at rtmp://127.0.0.1:1935/live/KEY, open the page, watch. Each stream is transcoded to a ladder of \
             layers; a layer that nobody watches is not encoded. With --demo the server publishes a test picture to itself.
             """,
-        version: TestServerVersion.current)
+        version: TestServerVersion.current, subcommands: [ConformanceCommand.self])
 
     @Option(help: "TCP port for RTMP.")
     var rtmpPort: UInt16 = 1935

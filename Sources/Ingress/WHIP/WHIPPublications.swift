@@ -93,12 +93,14 @@ package final class WHIPPublications: WHIPPublishers {
             let credentials = source.restart(
                 remote, candidates: fragment.candidates.map(\.candidate), at: MediaLoop.now)
         else { throw .restartUnsupported }
+        let local = environment.transport(credentials, port: hub.port)
         var answer = TrickleFragment(
-            transport: TransportAttributes(iceUfrag: credentials.fragment, icePwd: credentials.password))
-        answer.endOfCandidates = true
+            transport: TransportAttributes(iceUfrag: local.iceUfrag, icePwd: local.icePwd))
+        answer.isICELite = local.isICELite
+        answer.endOfCandidates = local.endOfCandidates
         if var section = fragment.media.first {
             section.transport = TransportAttributes()
-            section.candidates = environment.candidates(port: hub.port)
+            section.candidates = local.candidates
             answer.media = [section]
         }
         return answer
