@@ -177,7 +177,7 @@ final class RTMPConnection {
         log.notice("publish refused: \(refusal.sentence)", metadata: ["stream": "\(Redacted(key))"])
         let status: RTMPPublishRefusal =
             switch refusal.fault {
-            case .key: .badName
+            case .key, .taken: .badName
             case .denied: .denied
             case .capacity, .stopping, .server: .failed
             }

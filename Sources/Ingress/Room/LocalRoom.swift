@@ -36,7 +36,8 @@ package final class LocalRoom {
 
         fileprivate var fault: PublishRefusal.Fault {
             switch self {
-            case .missingKey, .unknownKey, .alreadyLive: .key
+            case .missingKey, .unknownKey: .key
+            case .alreadyLive: .taken
             case .full, .stopping: .server
             }
         }

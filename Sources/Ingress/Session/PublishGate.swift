@@ -17,8 +17,10 @@ package protocol MediaSink: AnyObject {
 package struct PublishRefusal: Error, Equatable, Sendable {
     /// Whose fault it is decides the status that the encoder is given.
     package enum Fault: Sendable, Equatable {
-        /// The key is missing, unknown, or in use.
+        /// The key is missing or unknown.
         case key
+        /// Another publisher has the key, and keeps it.
+        case taken
         /// The key is known but may not be used now.
         case denied
         /// There is no room for another stream now.

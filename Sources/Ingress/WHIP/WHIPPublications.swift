@@ -148,6 +148,7 @@ extension WHIPError {
     init(_ refusal: PublishRefusal) {
         switch refusal.fault {
         case .key: self = .refused(status: 404, sentence: refusal.sentence)
+        case .taken: self = .conflict
         case .denied: self = .refused(status: 403, sentence: refusal.sentence)
         case .capacity: self = .refused(status: 429, sentence: refusal.sentence)
         case .stopping, .server: self = .refused(status: 503, sentence: refusal.sentence)
