@@ -50,6 +50,9 @@ package struct RoomAddress: Hashable, Sendable {
         return String(endpoint.prefix { $0 != ":" })
     }
 
+    /// The server's own WHIP endpoint.
+    package var whip: String { (isSecure ? "https" : "http") + base.drop { $0 != ":" } + "/whip/v1" }
+
     /// A new participant.
     package var join: String { "\(base)/rtc?\(Self.client)" }
 

@@ -26,6 +26,24 @@ package enum PSRPCCode: String, Sendable, CaseIterable {
     /// Codes that this side does not know count as `unknown`.
     package init(wire: String) { self = PSRPCCode(rawValue: wire) ?? .unknown }
 
+    /// What an HTTP status of another server amounts to.
+    package init(httpStatus: Int) {
+        self =
+            switch httpStatus {
+            case 400, 405, 411, 413, 415, 428: .invalidArgument
+            case 401: .unauthenticated
+            case 403: .permissionDenied
+            case 404, 410: .notFound
+            case 406: .notAcceptable
+            case 409: .alreadyExists
+            case 412: .failedPrecondition
+            case 422: .unprocessableEntity
+            case 429: .resourceExhausted
+            case 503: .unavailable
+            default: .internal
+            }
+    }
+
     package var httpStatus: Int {
         switch self {
         case .canceled, .deadlineExceeded, .unavailable: 503
@@ -62,7 +80,7 @@ package struct PSRPCError: Error, Equatable, Sendable, CustomStringConvertible {
     /// The same call may well succeed when it is made again.
     package var isRetryable: Bool { code == .unavailable || code == .deadlineExceeded }
 
-    static let noResponse = PSRPCError(.unavailable, "no response from servers")
+    package static let noResponse = PSRPCError(.unavailable, "no response from servers")
     static let timedOut = PSRPCError(.deadlineExceeded, "request timed out")
     static let canceled = PSRPCError(.canceled, "request canceled")
     static let connectionLost = PSRPCError(.unavailable, "the connection to redis was lost")

@@ -18,7 +18,9 @@ package actor WHIPEndpoint<Publishers: WHIPPublishers> {
     private let randomBytes: @Sendable (Int) -> [UInt8]
     /// By id; those whose session is still being made count as well.
     var resources: [String: WHIPResource] = [:]
-    private var ended = EndedResources()
+    /// The resources of each session that other servers know of, by its id, oldest first.
+    var sessions: [String: [String]] = [:]
+    var ended = EndedResources()
     private var posts: ClientRates
     private var requests: ClientRates
 
@@ -62,6 +64,11 @@ package actor WHIPEndpoint<Publishers: WHIPPublishers> {
         guard let route = try WHIPRoute(request.target, base: options.basePath, hasToken: token != nil) else {
             throw .notFound
         }
+        if case .resource(_, let key?, let id) = route, resources[id] == nil, id.isSessionID,
+            let response = try await answer(request, ofSession: id, key: key)
+        {
+            return response
+        }
         switch (request.method, route) {
         case ("OPTIONS", _):
             return preflight(request, route, at: now)
@@ -74,7 +81,7 @@ package actor WHIPEndpoint<Publishers: WHIPPublishers> {
             return ResourceResponse(status: 204, headers: [HeaderField("accept-patch", MediaTypes.trickleFragment)])
         case ("PATCH", .resource(_, let key, let id)):
             _ = try resource(id, key: key, token: token)
-            return try await patch(id, request)
+            return ResourceResponse(try await patch(id, try patchBody(request)))
         case ("DELETE", .resource(_, let key, let id)):
             return try await close(id, key: key, token: token)
         default:
@@ -83,7 +90,7 @@ package actor WHIPEndpoint<Publishers: WHIPPublishers> {
     }
 
     /// A session that runs. Unknown ones and those that are not answered yet look the same.
-    private func resource(_ id: String, key: String?, token: String?) throws(WHIPError) -> WHIPResource {
+    func resource(_ id: String, key: String?, token: String?) throws(WHIPError) -> WHIPResource {
         guard let resource = resources[id], resource.isOpen else { throw .notFound }
         guard resource.admits(key: key, bearerToken: token) else { throw .forbidden }
         return resource
@@ -137,6 +144,10 @@ package actor WHIPEndpoint<Publishers: WHIPPublishers> {
         // Ended while it was being made.
         guard resources[id] != nil else { throw .unavailable }
         resources[id]?.isOpen = true
+        if let session = accepted.sessionID {
+            resources[id]?.sessionID = session
+            sessions[session, default: []].append(id)
+        }
         return created(id, app, resource, accepted, request, at: now)
     }
 
@@ -181,9 +192,13 @@ package actor WHIPEndpoint<Publishers: WHIPPublishers> {
         return ResourceResponse(status: 200)
     }
 
-    private func forget(_ id: String) {
+    func forget(_ id: String) {
         guard let resource = resources.removeValue(forKey: id) else { return }
         ended.insert(id)
+        if let session = resource.sessionID {
+            sessions[session]?.removeAll { $0 == id }
+            if sessions[session]?.isEmpty == true { sessions[session] = nil }
+        }
         // They will find nothing.
         for waiting in resource.waiting { waiting.resume() }
     }

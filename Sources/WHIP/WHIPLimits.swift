@@ -15,6 +15,9 @@ package enum WHIPLimits {
     package static let requestedHeadersBytes = 1_024
     /// Random octets of a resource id: 144 bits, 24 characters. Whoever knows the id owns the resource.
     package static let resourceIDBytes = 18
+    /// What LiveKit calls a WHIP session: this and letters and digits, of all together so many.
+    package static let sessionIDPrefix = "WH_"
+    package static let sessionIDBytes = 4...64
     /// Random octets of an entity tag.
     package static let entityTagBytes = 8
     /// Ended resources that are remembered, so that ending them once more is no mistake.

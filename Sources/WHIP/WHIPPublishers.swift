@@ -38,8 +38,21 @@ extension WHIPOpening: CustomStringConvertible {
 package struct WHIPAccepted: Equatable, Sendable {
     /// The session description as it goes out, with all candidates: none follow.
     package var answer: [UInt8]
+    /// What other servers call the session; nil where there are none. No secret, so requests that use it need the key.
+    package var sessionID: String?
 
-    package init(answer: [UInt8]) { self.answer = answer }
+    package init(answer: [UInt8], sessionID: String? = nil) {
+        self.answer = answer
+        self.sessionID = sessionID
+    }
+}
+
+/// What became of a PATCH.
+package enum WHIPPatched: Equatable, Sendable {
+    /// Candidates were taken.
+    case taken
+    /// ICE was restarted: our fragment, and the session's new entity tag, quotes included.
+    case restarted(fragment: [UInt8], entityTag: String)
 }
 
 /// Makes and ends the sessions behind the resources. For one resource, no call comes before the last one has returned,
@@ -57,4 +70,21 @@ package protocol WHIPPublishers: Sendable {
 
     /// Ends the session, which exists.
     func close(resourceID: String) async
+
+    /// Ends a session of another server, or one of this server whose publisher is away; `notFound` when nobody has it.
+    func closeElsewhere(sessionID: String, key: String) async throws(WHIPError)
+
+    /// Has another server carry out a PATCH on its session; `notFound` when nobody has it.
+    func patchElsewhere(
+        _ fragment: [UInt8], ifMatch: String, sessionID: String, key: String
+    ) async throws(WHIPError) -> WHIPPatched
+}
+
+/// A server alone.
+extension WHIPPublishers {
+    package func closeElsewhere(sessionID: String, key: String) async throws(WHIPError) { throw .notFound }
+
+    package func patchElsewhere(
+        _ fragment: [UInt8], ifMatch: String, sessionID: String, key: String
+    ) async throws(WHIPError) -> WHIPPatched { throw .notFound }
 }

@@ -15,6 +15,8 @@ struct WHIPResource: Sendable {
     /// As it came with the POST, if one did.
     let bearerToken: String?
     let client: ClientGroup?
+    /// What other servers call the session that this one is of; several publishers may share one.
+    var sessionID: String?
     var entityTag: EntityTag
     /// Those of the running ICE generation.
     var credentials: RemoteCredentials?
@@ -51,7 +53,7 @@ extension TransportAttributes {
 
 extension String {
     /// In a time that tells nothing but the lengths.
-    fileprivate func isEqualSecret(to other: String) -> Bool {
+    package func isEqualSecret(to other: String) -> Bool {
         utf8.count == other.utf8.count && zip(utf8, other.utf8).reduce(UInt8(0)) { $0 | ($1.0 ^ $1.1) } == 0
     }
 }

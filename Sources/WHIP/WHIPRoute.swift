@@ -3,7 +3,7 @@
 ///     /<app>                  endpoint; the key comes as bearer token
 ///     /<app>/<key>            endpoint
 ///     /<app>/resource/<id>    one session, as our own answers name it
-///     /<app>/<key>/<id>       the same session, as clients of LiveKit's ingress build it
+///     /<app>/<key>/<id>       the same session, as clients of LiveKit's ingress build it; the id may be LiveKit's own
 ///
 /// `/whip/v1` and `/whip/v1/<id>` are those of livekit-server's own endpoint, which has no key in its paths.
 package enum WHIPRoute: Equatable, Sendable {

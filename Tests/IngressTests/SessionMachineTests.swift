@@ -222,6 +222,48 @@ struct SessionMachineTests {
         #expect(machine.nextDeadline == nil)
     }
 
+    @Test("media that another server carries makes it publishing when that server has tracks of it")
+    func carriedElsewhere() throws {
+        var machine = Self.proxied()
+        machine.inputChanged(video: nil, audio: nil, unixNow: Self.unix)
+        #expect(Self.drain(&machine).isEmpty && machine.phase == .buffering)
+        var video = Livekit_InputVideoState()
+        video.width = 640
+        machine.inputChanged(video: video, audio: nil, unixNow: Self.unix)
+        machine.measured(videoBitrate: 1_000, audioBitrate: 0, isDue: true, unixNow: Self.unix)
+        machine.carriedElsewhere(unixNow: Self.unix)
+        machine.carriedElsewhere(unixNow: Self.unix)
+        let states = Self.reports(Self.drain(&machine))
+        #expect(states.map(\.status) == [.endpointPublishing])
+        #expect(states.map(\.video.averageBitrate) == [1_000] && states.map(\.video.width) == [640])
+        machine.sourceLost(.finished, at: Self.start, unixNow: Self.unix)
+        #expect(Self.reports(Self.drain(&machine)).map(\.status) == [.endpointInactive])
+        machine.carriedElsewhere(unixNow: Self.unix)
+        #expect(Self.drain(&machine).isEmpty)
+    }
+
+    @Test("three minutes without a notice end it in good order")
+    func silence() throws {
+        var machine = Self.proxied()
+        machine.carriedElsewhere(unixNow: Self.unix)
+        machine.mediaReceived(at: Self.start + .seconds(100))
+        _ = Self.drain(&machine)
+        machine.advance(to: Self.start + .seconds(279), unixNow: Self.unix)
+        #expect(machine.phase == .publishing)
+        machine.advance(to: Self.start + .seconds(280), unixNow: Self.unix)
+        let commands = Self.drain(&machine)
+        #expect(Self.reports(commands).map(\.status) == [.endpointInactive])
+        #expect(commands.first == .endSource(.finished))
+    }
+
+    private static func proxied() -> SessionMachine {
+        var machine = SessionMachine(
+            info: info(), resourceID: "WH_1", grace: .zero, watch: .notices, at: start, unixNow: unix)
+        machine.sourceAttached(at: start)
+        _ = drain(&machine)
+        return machine
+    }
+
     @Test("a session that cannot be repeated ends complete")
     func complete() {
         var machine = Self.machine(info: Self.info(reusable: false))

@@ -16,6 +16,7 @@ import Testing
         #expect(
             address.join == base
                 + "/rtc?protocol=17&sdk=go&version=2.18.2&os=linux&auto_subscribe=0&adaptive_stream=0")
+        #expect(address.whip == "http" + base.dropFirst(2) + "/whip/v1")
     }
 
     @Test("the host is told without port and brackets")

@@ -11,6 +11,10 @@ final class PaperPublishers: WHIPPublishers {
         var calls: [String] = []
         /// Thrown by everything but `close`.
         var refusal: WHIPError?
+        /// What other servers call every session that is made.
+        var sessionID: String?
+        /// Of sessions elsewhere: their keys, by id.
+        var elsewhere: [String: String] = [:]
         /// Called while a session is being opened, or a fragment taken.
         var meanwhile: (@Sendable (String) async -> Void)?
     }
@@ -19,6 +23,11 @@ final class PaperPublishers: WHIPPublishers {
 
     var openings: [WHIPOpening] { record.withLock { $0.openings } }
     var calls: [String] { record.withLock { $0.calls } }
+
+    func call(sessions id: String?) { record.withLock { $0.sessionID = id } }
+
+    /// Another server has this session.
+    func place(elsewhere id: String, key: String) { record.withLock { $0.elsewhere[id] = key } }
 
     func refuse(with error: WHIPError?) { record.withLock { $0.refusal = error } }
 
@@ -34,7 +43,7 @@ final class PaperPublishers: WHIPPublishers {
     func open(_ opening: WHIPOpening) async throws(WHIPError) -> WHIPAccepted {
         record.withLock { $0.openings.append(opening) }
         try await note("open", opening.resourceID)
-        return WHIPAccepted(answer: Self.answer)
+        return WHIPAccepted(answer: Self.answer, sessionID: record.withLock { $0.sessionID })
     }
 
     func trickle(_ fragment: TrickleFragment, resourceID: String) async throws(WHIPError) {
@@ -47,6 +56,24 @@ final class PaperPublishers: WHIPPublishers {
     }
 
     func close(resourceID: String) async { record.withLock { $0.calls.append("close " + resourceID) } }
+
+    func closeElsewhere(sessionID: String, key: String) async throws(WHIPError) {
+        try find(sessionID, key)
+        record.withLock { $0.calls.append("close elsewhere " + sessionID) }
+    }
+
+    func patchElsewhere(
+        _ fragment: [UInt8], ifMatch: String, sessionID: String, key: String
+    ) async throws(WHIPError) -> WHIPPatched {
+        try find(sessionID, key)
+        record.withLock { $0.calls.append("patch elsewhere " + sessionID + " " + ifMatch) }
+        return ifMatch == "*" ? .restarted(fragment: Self.fragment.serialized(), entityTag: "\"new\"") : .taken
+    }
+
+    private func find(_ sessionID: String, _ key: String) throws(WHIPError) {
+        guard let known = record.withLock({ $0.elsewhere[sessionID] }) else { throw .notFound }
+        guard known == key else { throw .forbidden }
+    }
 
     private func note(_ call: String, _ id: String) async throws(WHIPError) {
         let (refusal, action) = record.withLock { record in

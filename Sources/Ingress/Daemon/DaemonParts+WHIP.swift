@@ -26,13 +26,18 @@ extension DaemonParts {
         var environment = PeerEnvironment(dtls: webRTC.dtls, clock: webRTC.clock, addresses: network.addresses)
         environment.ports = PeerEnvironment.Ports(udp: network.udpPort, tcp: network.tcpPort)
         return try serve(
-            WHIPPublications(gate: service, hub: hub, environment: environment, slabPool: slabPool, log: log))
+            WHIPPublications(
+                gate: service, hub: hub, environment: environment, slabPool: slabPool, log: log, directory: directory,
+                passesOffersOn: configuration.whipProxyEnabled))
     }
 
     private func serve(_ publications: WHIPPublications) throws(StartupError) -> WHIPHTTPService {
         whipTLS = try ReloadableTLS.forWHIP(configuration)
         let endpoint = WHIPEndpoint(
             publishers: publications, options: WHIPOptions(configuration), randomBytes: { Randomness.bytes($0) })
+        service.patchWHIP = { session, key, fragment, ifMatch throws(WHIPError) in
+            try await endpoint.patch(session: session, key: key, (fragment, ifMatch))
+        }
         publications.onEnd = { id in Task { await endpoint.publisherEnded(id) } }
         self.publications = publications
         return WHIPHTTPService(

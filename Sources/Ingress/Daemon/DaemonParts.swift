@@ -15,6 +15,8 @@ final class DaemonParts {
     private enum Limits {
         /// Sessions that are told to stop have this long to say goodbye to the room and the server.
         static let farewell = Interval.seconds(8)
+        /// One request to the LiveKit server's WHIP endpoint.
+        static let proxy = Interval.seconds(10)
     }
 
     /// By then nothing is read of the program any more that only a start needs, the service's own or a session's.
@@ -30,6 +32,7 @@ final class DaemonParts {
     private let redis: RedisBus
     private let server: RPCServer
     private let pool: HandlerPool
+    let directory: RPCDirectory
     let service: IngressService
     let slabPool: SlabPool
     let hub: PeerHub
@@ -95,6 +98,7 @@ final class DaemonParts {
         self.redis = redis
         self.server = server
         self.pool = pool
+        self.directory = directory
         self.webRTC = webRTC
         let (hub, slabPool) = (PeerHub(), SlabPool())
         self.hub = hub
@@ -113,6 +117,7 @@ final class DaemonParts {
                 grace: configuration.publisherGrace, maxThreads: max(1, Int(sampler.cpuCount.rounded(.up)))),
             directory: directory, pool: pool,
             passing: PassedSession.Shared(room: webRTC, hub: hub, slabPool: slabPool),
+            proxy: configuration.whipProxyEnabled ? Self.proxy() : nil,
             observers: IngressService.Observers(
                 admit: { kind throws(IngressError) in try Self.admit(kind, admission) },
                 published: { metrics.published($0, status: $1.rawValue) },
@@ -138,6 +143,12 @@ final class DaemonParts {
         } catch {
             throw .webRTC(error)
         }
+    }
+
+    /// How offers reach the LiveKit server.
+    private static func proxy() -> HTTPSend {
+        let http = HTTPClient(timeout: Limits.proxy)
+        return { request, url throws(HTTPClientError) in try await http.send(request, to: url) }
     }
 
     private static func admission(

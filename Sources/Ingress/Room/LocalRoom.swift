@@ -173,12 +173,13 @@ extension LocalRoom: PublishGate {
 extension LocalRoom: WHIPGate {
     package func publish(
         whip key: String, encoder: String, onEnd: @escaping @MediaLoop (SessionEnd) -> Void
-    ) async throws(PublishRefusal) -> WHIPSink {
+    ) async throws(PublishRefusal) -> WHIPAdmission {
         guard settings.passesWHIP else {
-            return .transcoded(try await publish(key: key, encoder: encoder, onEnd: onEnd))
+            return WHIPAdmission(.here(.transcoded(try await publish(key: key, encoder: encoder, onEnd: onEnd))))
         }
         do throws(Refusal) {
-            return .passed(try feed(key: key, encoder: encoder, at: MediaLoop.now, onEnd: onEnd))
+            return WHIPAdmission(
+                .here(.passed(try feed(key: key, encoder: encoder, at: MediaLoop.now, onEnd: onEnd))))
         } catch {
             throw PublishRefusal(error.fault, error.description)
         }

@@ -1,12 +1,10 @@
 package import Bytes
-import DTLS
-import struct Foundation.Data
-import LiveKit
 package import LiveKitProtocol
 package import Logging
 import PSRPC
 package import Runtime
 import SwiftProtobuf
+package import WHIP
 
 /// All sessions of the process: decides on publishers, starts sessions, and ends them when the server or the operator says so.
 @MediaLoop
@@ -75,12 +73,14 @@ package final class IngressService {
         }
     }
 
-    private let settings: Settings
-    private let directory: any IngressDirectory
-    private let pool: HandlerPool
-    private let passing: PassedSession.Shared
-    private let observers: Observers
-    private let log: Logger
+    let settings: Settings
+    let directory: any IngressDirectory
+    let pool: HandlerPool
+    let passing: PassedSession.Shared
+    /// How offers reach the LiveKit server that answers them itself; nil: none does.
+    let proxy: HTTPSend?
+    let observers: Observers
+    let log: Logger
     /// By ingress; one session each.
     private var entries: [String: Entry] = [:]
     /// Ended, but the server does not know yet.
@@ -88,15 +88,19 @@ package final class IngressService {
     private var lookups = 0
     private var emptyWaiters: [CheckedContinuation<Void, Never>] = []
     package private(set) var isDraining = false
+    /// Carries out what another process passes on to us of a WHIP session of ours: the session's id, the key, a fragment,
+    /// and its condition.
+    package var patchWHIP: (@Sendable (String, String, [UInt8], String) async throws(WHIPError) -> WHIPPatched)?
 
     package init(
         settings: Settings, directory: any IngressDirectory, pool: HandlerPool, passing: PassedSession.Shared,
-        observers: Observers, log: Logger
+        proxy: HTTPSend? = nil, observers: Observers, log: Logger
     ) {
         self.settings = settings
         self.directory = directory
         self.pool = pool
         self.passing = passing
+        self.proxy = proxy
         self.observers = observers
         self.log = log
     }
@@ -150,31 +154,33 @@ extension IngressService: PublishGate {
     package func publish(
         key: String, encoder: String, onEnd: @escaping @MediaLoop (SessionEnd) -> Void
     ) async throws(PublishRefusal) -> any MediaSink {
-        try await publish(Applicant(key: key, input: .rtmpInput, encoder: encoder, onEnd: onEnd)).media
+        let admission = try await publish(Applicant(key: key, input: .rtmpInput, encoder: encoder, onEnd: onEnd))
+        guard case .here(let sink) = admission.way else { throw IngressError.invalidType.refusal }
+        return sink.media
     }
 }
 
 extension IngressService: WHIPGate {
     package func publish(
         whip key: String, encoder: String, onEnd: @escaping @MediaLoop (SessionEnd) -> Void
-    ) async throws(PublishRefusal) -> WHIPSink {
+    ) async throws(PublishRefusal) -> WHIPAdmission {
         try await publish(Applicant(key: key, input: .whipInput, encoder: encoder, onEnd: onEnd))
     }
 }
 
 extension IngressService {
-    private func publish(_ applicant: Applicant) async throws(PublishRefusal) -> WHIPSink {
+    private func publish(_ applicant: Applicant) async throws(PublishRefusal) -> WHIPAdmission {
         do throws(IngressError) {
-            let sink = try await admit(applicant)
+            let admission = try await admit(applicant)
             observers.published(SessionKind(applicant.input), .success)
-            return sink
+            return admission
         } catch {
             observers.published(SessionKind(applicant.input), error.publishStatus)
             throw error.refusal
         }
     }
 
-    private func admit(_ applicant: Applicant) async throws(IngressError) -> WHIPSink {
+    private func admit(_ applicant: Applicant) async throws(IngressError) -> WHIPAdmission {
         let key = applicant.key
         guard !isDraining else { throw .shuttingDown }
         guard !key.isEmpty else { throw .missingStreamKey }
@@ -191,7 +197,7 @@ extension IngressService {
         }
         guard !isDraining else { throw .shuttingDown }
         if let entry = entries[response.info.ingressID], !entry.session.isOver {
-            if let sink = try takeOver(entry.session, response, applicant) { return sink }
+            if let admission = try takeOver(entry.session, response, applicant) { return admission }
         }
         return try await begin(response, applicant)
     }
@@ -199,7 +205,7 @@ extension IngressService {
     /// A second publisher of a live session comes into it, unless the ingress has become another one meanwhile.
     private func takeOver(
         _ session: any ServedSession, _ response: Rpc_GetIngressInfoResponse, _ applicant: Applicant
-    ) throws(IngressError) -> WHIPSink? {
+    ) throws(IngressError) -> WHIPAdmission? {
         try check(response.info, applicant)
         guard response.info.isSameOrder(as: session.info) else {
             session.stop(.replaced)
@@ -216,7 +222,7 @@ extension IngressService {
 
     private func begin(
         _ response: Rpc_GetIngressInfoResponse, _ applicant: Applicant
-    ) async throws(IngressError) -> WHIPSink {
+    ) async throws(IngressError) -> WHIPAdmission {
         let info = response.info
         do throws(IngressError) {
             try check(info, applicant)
@@ -251,7 +257,7 @@ extension IngressService {
 extension IngressService {
     private func open(
         _ response: Rpc_GetIngressInfoResponse, _ applicant: Applicant
-    ) async throws(IngressError) -> WHIPSink {
+    ) async throws(IngressError) -> WHIPAdmission {
         let info = response.info
         let id = info.ingressID
         let order = order(response, resourceID: ResourceID.make(info.resourcePrefix))
@@ -261,13 +267,10 @@ extension IngressService {
         // The place is taken before anything is waited for, so that two publishers at once make one session.
         let previous = entries.updateValue(entry, forKey: id)
         observers.sessions(info, 1)
-        let sink = session.join(encoder: applicant.encoder, onEnd: applicant.onEnd)
+        let admission = session.join(encoder: applicant.encoder, onEnd: applicant.onEnd)
         do throws(PSRPCError) {
             await previous?.control.take()?.close()
-            entry.control = try await directory.openControl(of: id) { [weak session] in
-                session?.stop(.finished)
-                return session?.state ?? Livekit_IngressState()
-            }
+            entry.control = try await directory.openControl(controls(of: session))
         } catch {
             if entries[id] === entry { entries[id] = nil }
             observers.sessions(info, -1)
@@ -283,28 +286,10 @@ extension IngressService {
                 "identity": "\(Redacted(info.participantIdentity))",
             ])
         session.start()
-        return sink
+        return admission
     }
 
-    private func makeSession(
-        _ info: Livekit_IngressInfo, _ order: Ingress_SessionOrder, _ reporter: StateReporter
-    ) throws(IngressError) -> any ServedSession {
-        let now = MediaLoop.now
-        guard info.isTranscoded else {
-            return try PassedSession(
-                info: info, order: order,
-                environment: PassedSession.Environment(
-                    shared: passing, grace: settings.grace, log: log, report: { reporter.report($0) },
-                    onFigures: observers.figures, onEnd: { [weak self] in self?.ended($0) }), at: now)
-        }
-        return IngressSession(
-            info: info, order: order,
-            environment: IngressSession.Environment(
-                pool: pool, grace: settings.grace, log: log, report: { reporter.report($0) },
-                onFigures: observers.figures, onEnd: { [weak self] in self?.ended($0) }), at: now)
-    }
-
-    private func ended(_ session: any ServedSession) {
+    func ended(_ session: any ServedSession) {
         let id = session.info.ingressID
         observers.sessions(session.info, -1)
         observers.over(session.resourceID)
@@ -341,60 +326,5 @@ extension IngressService {
         guard let session = entries[id]?.session, session.resourceID == resourceID, !session.isOver else { return }
         log.notice("the server disowned the session: \(error.message)", metadata: ["resourceID": "\(resourceID)"])
         session.stop(.finished)
-    }
-
-    private func reporter(
-        of id: String, onRefused: @escaping @MediaLoop (PSRPCError) -> Void
-    ) -> StateReporter {
-        let directory = directory
-        return StateReporter(
-            send: { state throws(PSRPCError) in try await directory.update(state, of: id) },
-            pause: { try? await Task.sleep(for: .nanoseconds($0.nanoseconds)) }, onRefused: onRefused)
-    }
-
-    private func order(_ response: Rpc_GetIngressInfoResponse, resourceID: String) -> Ingress_SessionOrder {
-        .with {
-            $0.info = Data(response.info.wireBytes())
-            $0.wsURL = response.wsURL.isEmpty ? settings.wsURL : response.wsURL
-            $0.token = response.token.isEmpty ? token(for: response.info) : response.token
-            $0.resourceID = resourceID
-            $0.maxThreads = UInt32(clamping: settings.maxThreads)
-        }
-    }
-
-    private func token(for info: Livekit_IngressInfo) -> String {
-        var token = AccessToken(
-            room: info.roomName, identity: info.participantIdentity, ingressID: info.ingressID)
-        token.name = info.participantName
-        token.metadata = info.participantMetadata
-        return token.signed(
-            apiKey: settings.apiKey, secret: settings.apiSecret,
-            unixSeconds: SystemClock.unixNanoseconds() / 1_000_000_000)
-    }
-}
-
-extension Livekit_IngressState {
-    var isLive: Bool { status == .endpointBuffering || status == .endpointPublishing }
-}
-
-extension Livekit_IngressInfo {
-    /// Of the ids of its sessions.
-    fileprivate var resourcePrefix: String {
-        switch inputType {
-        case .whipInput: "WH_"
-        case .urlInput: "UR_"
-        default: "RT_"
-        }
-    }
-
-    /// Whether a session begun with `other` is still what is asked for: all but the state and what only names the ingress.
-    func isSameOrder(as other: Livekit_IngressInfo) -> Bool {
-        func order(_ info: Livekit_IngressInfo) -> Livekit_IngressInfo {
-            var info = info
-            info.clearState()
-            info.name = ""
-            return info
-        }
-        return order(self) == order(other)
     }
 }

@@ -159,11 +159,11 @@ package final class IngressSession: ServedSession {
 // MARK: - The source
 
 extension IngressSession {
-    package func join(encoder: String, onEnd: @escaping @MediaLoop (SessionEnd) -> Void) -> WHIPSink {
+    package func join(encoder: String, onEnd: @escaping @MediaLoop (SessionEnd) -> Void) -> WHIPAdmission {
         let source = RelaySource(encoder: encoder, session: self, onEnd: onEnd)
         // Who comes back to an empty place need not wait for a key frame.
         if self.source == nil { attach(source, at: MediaLoop.now) }
-        return .transcoded(source)
+        return WHIPAdmission(.here(.transcoded(source)), sessionID: resourceID)
     }
 
     /// From now on `source` is what the room sees; one that is there already is told that it was replaced.

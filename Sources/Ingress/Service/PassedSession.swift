@@ -157,11 +157,11 @@ package final class PassedSession: ServedSession {
 // MARK: - The source
 
 extension PassedSession {
-    package func join(encoder: String, onEnd: @escaping @MediaLoop (SessionEnd) -> Void) -> WHIPSink {
+    package func join(encoder: String, onEnd: @escaping @MediaLoop (SessionEnd) -> Void) -> WHIPAdmission {
         let source = PassedSource(encoder: encoder, session: self, onEnd: onEnd)
         // Who comes back to an empty place need not wait for a key frame.
         if self.source == nil { attach(source, at: MediaLoop.now) }
-        return .passed(source)
+        return WHIPAdmission(.here(.passed(source)), sessionID: resourceID)
     }
 
     /// From now on `source` is what the room sees; one that is there already is told that it was replaced.

@@ -11,6 +11,8 @@ package final class RPCDirectory: IngressDirectory {
         static let call = Interval.seconds(3)
         /// A session elsewhere is a rare guess: whoever starts a stream does not wait long for nobody's answer.
         static let endElsewhere = Interval.milliseconds(700)
+        /// A client waits for a session that another process has.
+        static let whip = Interval.seconds(5)
     }
 
     private let info: RPCClient
@@ -47,52 +49,95 @@ package final class RPCDirectory: IngressDirectory {
             timeout: Timeouts.endElsewhere)
     }
 
-    package func openControl(
-        of ingressID: String, end: @escaping @MediaLoop () -> Livekit_IngressState
-    ) async throws(PSRPCError) -> any IngressControl {
-        let control = RPCIngressControl(server)
-        do throws(PSRPCError) {
-            try await control.open(ingressID, end)
-        } catch {
-            await control.close()
-            throw error
+    package func deleteElsewhere(_ request: Rpc_DeleteWHIPResourceRequest) async throws(PSRPCError) {
+        _ = try await handlers.call(
+            IngressHandler.deleteWHIPResource, topic: [request.resourceID], request, timeout: Timeouts.whip)
+    }
+
+    package func restartElsewhere(
+        _ request: Rpc_ICERestartWHIPResourceRequest
+    ) async throws(PSRPCError) -> Rpc_ICERestartWHIPResourceResponse {
+        try await handlers.call(
+            IngressHandler.iceRestartWHIPResource, topic: [request.resourceID], request, timeout: Timeouts.whip)
+    }
+
+    package func openControl(_ controls: SessionControls) async throws(PSRPCError) -> any IngressControl {
+        let end = controls.end
+        // Side by side: an encoder is waiting.
+        var pending = [
+            serve(IngressHandler.updateIngress, controls.ingressID) { _, _ in end() },
+            serve(IngressHandler.deleteIngress, controls.ingressID) { _, _ in end() },
+        ]
+        if let whip = controls.whip {
+            pending.append(
+                serve(IngressHandler.deleteWHIPResource, whip.resourceID) { request, _ throws(PSRPCError) in
+                    try whip.delete(request)
+                    return Google_Protobuf_Empty()
+                })
+            pending.append(
+                serve(IngressHandler.iceRestartWHIPResource, whip.resourceID) { request, _ throws(PSRPCError) in
+                    try await whip.restart(request)
+                })
         }
-        return control
+        return try await RPCControl.open(on: server, pending)
+    }
+
+    package func openNotices(
+        of participantID: String, receive: @escaping @MediaLoop (Rpc_WHIPRTCConnectionNotifyRequest) -> Void
+    ) async throws(PSRPCError) -> any IngressControl {
+        try await RPCControl.open(
+            on: server,
+            [
+                serve(IngressHandler.whipRTCConnectionNotify, participantID) { request, _ in
+                    receive(request)
+                    return Google_Protobuf_Empty()
+                }
+            ])
+    }
+
+    private func serve<Request: Message, Response: Message>(
+        _ method: RPCMethod<Request, Response>, _ topic: String,
+        handler: @escaping @MediaLoop (Request, RPCDeadline) async throws(PSRPCError) -> Response
+    ) -> RPCControl.Pending {
+        let server = server
+        return Task { @MediaLoop in
+            do throws(PSRPCError) {
+                return .success(try await server.register(method, topic: [topic], handler: handler))
+            } catch {
+                return .failure(error)
+            }
+        }
     }
 }
 
+/// Methods that are served together.
 @MediaLoop
-private final class RPCIngressControl: IngressControl {
+private final class RPCControl: IngressControl {
+    typealias Pending = Task<Result<RPCServer.Registration, PSRPCError>, Never>
+
     private let server: RPCServer
     private var registrations: [RPCServer.Registration] = []
 
-    init(_ server: RPCServer) { self.server = server }
+    private init(_ server: RPCServer) { self.server = server }
 
-    func open(
-        _ ingressID: String, _ end: @escaping @MediaLoop () -> Livekit_IngressState
-    ) async throws(PSRPCError) {
-        let server = server
-        // Side by side: an encoder is waiting.
-        async let update = Self.result { () async throws(PSRPCError) in
-            try await server.register(IngressHandler.updateIngress, topic: [ingressID]) { _, _ in end() }
+    /// All of them or none.
+    static func open(on server: RPCServer, _ pending: [Pending]) async throws(PSRPCError) -> RPCControl {
+        let control = RPCControl(server)
+        var failure: PSRPCError?
+        for registration in pending {
+            switch await registration.value {
+            case .success(let registration): control.registrations.append(registration)
+            case .failure(let error): failure = failure ?? error
+            }
         }
-        async let delete = Self.result { () async throws(PSRPCError) in
-            try await server.register(IngressHandler.deleteIngress, topic: [ingressID]) { _, _ in end() }
-        }
-        let results = await [update, delete]
-        for result in results { if case .success(let registration) = result { registrations.append(registration) } }
-        for result in results { _ = try result.get() }
+        guard let failure else { return control }
+        await control.close()
+        throw failure
     }
 
     func close() async {
         let registrations = registrations
         self.registrations = []
         for registration in registrations { await server.unregister(registration) }
-    }
-
-    private static func result(
-        _ body: @MediaLoop () async throws(PSRPCError) -> RPCServer.Registration
-    ) async -> Result<RPCServer.Registration, PSRPCError> {
-        do throws(PSRPCError) { return .success(try await body()) } catch { return .failure(error) }
     }
 }

@@ -16,5 +16,5 @@ package protocol ServedSession: AnyObject {
     /// Forgets a session that could not be started.
     func abandon(_ reason: SessionEnd)
     /// A publisher's way in. It takes an empty place at once, and one that is taken with its first key frame.
-    func join(encoder: String, onEnd: @escaping @MediaLoop (SessionEnd) -> Void) -> WHIPSink
+    func join(encoder: String, onEnd: @escaping @MediaLoop (SessionEnd) -> Void) -> WHIPAdmission
 }

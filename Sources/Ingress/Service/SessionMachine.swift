@@ -42,6 +42,18 @@ package struct SessionMachine {
         package static let goodRun = Interval.seconds(60)
         /// A source that sends nothing for this long has failed.
         package static let mediaPatience = Interval.seconds(60)
+        /// Media that another server carries, and tells nothing of for this long, has ended. It tells every 10 s.
+        package static let noticePatience = Interval.seconds(180)
+    }
+
+    /// How it is known that media comes.
+    package enum Watch: Sendable {
+        /// It comes through this process.
+        case media
+        /// The server that carries it tells.
+        case notices
+
+        var patience: Interval { self == .media ? Limits.mediaPatience : Limits.noticePatience }
     }
 
     package private(set) var phase = Phase.buffering
@@ -49,6 +61,7 @@ package struct SessionMachine {
     package private(set) var hasSource = false
     private let grace: Interval
     private let isReusable: Bool
+    private let watch: Watch
     private var runs = 1
     private var runStartedAt: Monotonic
     private var timers = TimerTable<SessionDeadline>()
@@ -60,16 +73,18 @@ package struct SessionMachine {
     ///   - unixNow: nanoseconds; the session's start, which must lie after that of every session of the ingress before it.
     ///   - grace: how long a broken connection may take to come back.
     package init(
-        info: Livekit_IngressInfo, resourceID: String, grace: Interval, at now: Monotonic, unixNow: Int64
+        info: Livekit_IngressInfo, resourceID: String, grace: Interval, watch: Watch = .media, at now: Monotonic,
+        unixNow: Int64
     ) {
         state = Livekit_IngressState()
         state.status = .endpointBuffering
         state.startedAt = max(unixNow, info.state.startedAt &+ 1)
         state.resourceID = resourceID
         self.grace = grace
+        self.watch = watch
         isReusable = info.reusable || info.inputType != .urlInput
         runStartedAt = now
-        timers[.media] = now + Limits.mediaPatience
+        timers[.media] = now + watch.patience
         report(unixNow)
     }
 
@@ -88,13 +103,21 @@ extension SessionMachine {
         guard phase != .ended else { return }
         hasSource = true
         timers[.grace] = nil
-        timers[.media] = now + Limits.mediaPatience
+        timers[.media] = now + watch.patience
     }
 
-    /// A frame came in.
+    /// A frame came in, or the notice of another server that carries the media.
     package mutating func mediaReceived(at now: Monotonic) {
         guard phase != .ended else { return }
-        timers[.media] = now + Limits.mediaPatience
+        timers[.media] = now + watch.patience
+    }
+
+    /// The server that carries the media has tracks of it, of which it tells no more than the input's state.
+    package mutating func carriedElsewhere(unixNow: Int64) {
+        guard phase == .buffering else { return }
+        phase = .publishing
+        state.status = .endpointPublishing
+        report(unixNow)
     }
 
     /// The encoder left: for good when it said goodbye, else perhaps for a moment.
@@ -192,7 +215,7 @@ extension SessionMachine {
         while let due = timers.popExpired(at: now) {
             switch due {
             case .grace: end(.stopped, unixNow)
-            case .media: end(.failed(.sourceNotReady), unixNow)
+            case .media: end(watch == .media ? .failed(.sourceNotReady) : .stopped, unixNow)
             }
         }
     }

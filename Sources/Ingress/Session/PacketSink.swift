@@ -78,6 +78,25 @@ package enum WHIPSink {
     case passed(any PacketSink)
 }
 
+/// How a WHIP publisher that was let in goes on.
+package struct WHIPAdmission {
+    package enum Way {
+        /// Its media comes to this process.
+        case here(WHIPSink)
+        /// Its media goes to the LiveKit server directly, which answers its offer.
+        case proxied(ProxiedSource)
+    }
+
+    package var way: Way
+    /// What LiveKit calls the session; nil where there is no LiveKit.
+    package var sessionID: String?
+
+    package init(_ way: Way, sessionID: String? = nil) {
+        self.way = way
+        self.sessionID = sessionID
+    }
+}
+
 /// Who decides on WHIP publishers: the test server's room, or the daemon.
 @MediaLoop
 package protocol WHIPGate: AnyObject {
@@ -86,5 +105,5 @@ package protocol WHIPGate: AnyObject {
     /// - Parameter encoder: what the client calls itself, fit for logs.
     func publish(
         whip key: String, encoder: String, onEnd: @escaping @MediaLoop (SessionEnd) -> Void
-    ) async throws(PublishRefusal) -> WHIPSink
+    ) async throws(PublishRefusal) -> WHIPAdmission
 }

@@ -16,7 +16,12 @@ package final class WHIPPublications: WHIPPublishers {
     private let slabPool: SlabPool
     private let log: Logger
     private let capabilities: ReceiveCapabilities
+    /// Other processes, that have sessions of their own; nil: there are none.
+    private let directory: (any IngressDirectory)?
+    /// The gate may have offers answered elsewhere, so that those count as well which cannot be answered here.
+    private let passesOffersOn: Bool
     private var sources: [String: WHIPSource] = [:]
+    private var proxied: [String: ProxiedSource] = [:]
     /// Those whose gate has not answered yet.
     private var opening: Set<String> = []
     /// Called with the resource of a publisher that went away by itself, or was sent away.
@@ -24,7 +29,8 @@ package final class WHIPPublications: WHIPPublishers {
 
     package init(
         gate: any WHIPGate, hub: PeerHub, environment: PeerEnvironment, slabPool: SlabPool, log: Logger,
-        capabilities: ReceiveCapabilities = ReceiveCapabilities()
+        capabilities: ReceiveCapabilities = ReceiveCapabilities(), directory: (any IngressDirectory)? = nil,
+        passesOffersOn: Bool = false
     ) {
         self.gate = gate
         self.hub = hub
@@ -32,38 +38,60 @@ package final class WHIPPublications: WHIPPublishers {
         self.slabPool = slabPool
         self.log = log
         self.capabilities = capabilities
+        self.directory = directory
+        self.passesOffersOn = passesOffersOn
     }
 
-    package var count: Int { sources.count }
+    package var count: Int { sources.count + proxied.count }
 
     package func open(_ opening: WHIPOpening) async throws(WHIPError) -> WHIPAccepted {
         let id = opening.resourceID
         let credentials = ICECredentials(random: Randomness.bytes(ICECredentials.randomBytes))
-        let plan: ReceivePlan
-        do throws(MediaPlanError) {
-            plan = try ReceivePlan.answer(
-                to: opening.offer, accepting: capabilities,
-                local: environment.transport(credentials, port: hub.port))
-        } catch {
-            throw .unusableOffer(error)
+        // Before the gate is asked: an offer that is no use must not make a session.
+        let plan = Result { () throws(MediaPlanError) in
+            try ReceivePlan.answer(
+                to: opening.offer, accepting: capabilities, local: environment.transport(credentials, port: hub.port))
         }
+        if case .failure(let error) = plan, !passesOffersOn { throw .unusableOffer(error) }
         self.opening.insert(id)
         defer { self.opening.remove(id) }
-        let encoder = opening.userAgent ?? "a WHIP client"
-        let sink: WHIPSink
+        let admission = try await admit(opening)
+        let answer =
+            switch admission.way {
+            case .here(let sink): try answer(plan, sink, credentials, opening)
+            case .proxied(let source): try await answer(source, opening)
+            }
+        return WHIPAccepted(answer: answer, sessionID: admission.sessionID)
+    }
+
+    private func admit(_ opening: WHIPOpening) async throws(WHIPError) -> WHIPAdmission {
+        let id = opening.resourceID
         do throws(PublishRefusal) {
-            sink = try await gate.publish(whip: opening.key, encoder: encoder) { [weak self] reason in
+            return try await gate.publish(whip: opening.key, encoder: opening.encoder) { [weak self] reason in
                 self?.ended(id, reason)
             }
         } catch {
-            log.info("a WHIP publisher is refused: \(error.sentence)", metadata: ["encoder": "\(encoder)"])
+            log.info(
+                "a WHIP publisher is refused: \(error.sentence)", metadata: ["encoder": "\(opening.encoder)"])
             throw WHIPError(error)
         }
+    }
+
+    private func answer(
+        _ plan: Result<ReceivePlan, MediaPlanError>, _ sink: WHIPSink, _ credentials: ICECredentials,
+        _ opening: WHIPOpening
+    ) throws(WHIPError) -> [UInt8] {
+        let id = opening.resourceID
         let now = MediaLoop.now
+        let usable: ReceivePlan
+        do throws(MediaPlanError) { usable = try plan.get() } catch {
+            sink.media.sourceEnded(.failed(error.description), at: now)
+            throw .unusableOffer(error)
+        }
         do throws(WHIPSourceError) {
             guard self.opening.contains(id) else { throw .connection }
             sources[id] = try WHIPSource(
-                plan: plan, to: sink, slabPool: slabPool, hub: hub, environment: environment,
+                plan: usable, to: sink, slabPool: slabPool, hub: hub, environment: environment,
                 credentials: credentials, at: now
             ) { [weak self] reason in self?.left(id, reason) }
         } catch {
@@ -72,11 +100,23 @@ package final class WHIPPublications: WHIPPublishers {
         }
         log.info(
             "a WHIP publisher is in",
-            metadata: ["encoder": "\(encoder)", "codecs": "\(plan.sections.map { "\($0.codec)" })"])
-        return WHIPAccepted(answer: plan.localDescription.serialized())
+            metadata: ["encoder": "\(opening.encoder)", "codecs": "\(usable.sections.map { "\($0.codec)" })"])
+        return usable.localDescription.serialized()
+    }
+
+    private func answer(_ source: ProxiedSource, _ opening: WHIPOpening) async throws(WHIPError) -> [UInt8] {
+        let answer = try await source.open(offer: opening.offerText, userAgent: opening.userAgent)
+        guard self.opening.contains(opening.resourceID) else {
+            source.sourceEnded(.disconnected, at: MediaLoop.now)
+            throw .unavailable
+        }
+        proxied[opening.resourceID] = source
+        log.info("a WHIP publisher is in the LiveKit server's hands", metadata: ["encoder": "\(opening.encoder)"])
+        return answer
     }
 
     package func trickle(_ fragment: TrickleFragment, resourceID: String) async throws(WHIPError) {
+        if let source = proxied[resourceID] { return try await source.trickle(fragment) }
         guard let source = sources[resourceID] else { throw .notFound }
         source.trickle(fragment.candidates.map(\.candidate), at: MediaLoop.now)
     }
@@ -84,6 +124,7 @@ package final class WHIPPublications: WHIPPublishers {
     package func restart(
         _ fragment: TrickleFragment, resourceID: String
     ) async throws(WHIPError) -> TrickleFragment {
+        if let source = proxied[resourceID] { return try await source.restart(fragment) }
         guard let source = sources[resourceID] else { throw .notFound }
         let transports = [fragment.transport] + fragment.media.map { $0.transport.filled(from: fragment.transport) }
         guard let said = transports.first(where: { $0.iceUfrag != nil && $0.icePwd != nil }),
@@ -109,12 +150,27 @@ package final class WHIPPublications: WHIPPublishers {
     package func close(resourceID: String) async {
         opening.remove(resourceID)
         sources.removeValue(forKey: resourceID)?.end(.finished, at: MediaLoop.now)
+        proxied.removeValue(forKey: resourceID)?.sourceEnded(.finished, at: MediaLoop.now)
+    }
+
+    package func closeElsewhere(sessionID: String, key: String) async throws(WHIPError) {
+        guard let directory else { throw .notFound }
+        try await directory.close(whip: sessionID, key: key)
+    }
+
+    package func patchElsewhere(
+        _ fragment: [UInt8], ifMatch: String, sessionID: String, key: String
+    ) async throws(WHIPError) -> WHIPPatched {
+        guard let directory else { throw .notFound }
+        return try await directory.patch(whip: sessionID, key: key, fragment, ifMatch: ifMatch)
     }
 
     /// Ends all.
     package func stop() {
         for source in sources.values { source.end(.serverStopping, at: MediaLoop.now) }
         sources = [:]
+        for source in proxied.values { source.sourceEnded(.serverStopping, at: MediaLoop.now) }
+        proxied = [:]
     }
 
     /// The publisher went away by itself.
@@ -127,11 +183,18 @@ package final class WHIPPublications: WHIPPublishers {
     /// The room ended the session.
     private func ended(_ id: String, _ reason: SessionEnd) {
         opening.remove(id)
-        guard let source = sources.removeValue(forKey: id) else { return }
-        source.end(reason, at: MediaLoop.now)
+        if let source = sources.removeValue(forKey: id) {
+            source.end(reason, at: MediaLoop.now)
+        } else if proxied.removeValue(forKey: id) == nil {
+            return
+        }
         log.info("a WHIP publisher was sent away", metadata: ["why": "\(reason)"])
         onEnd?(id)
     }
+}
+
+extension WHIPOpening {
+    fileprivate var encoder: String { userAgent ?? "a WHIP client" }
 }
 
 extension WHIPSink {

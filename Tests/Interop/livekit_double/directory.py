@@ -5,7 +5,8 @@ import string
 from google.protobuf.empty_pb2 import Empty
 from livekit.protocol import ingress
 
-from .messages import (CreateIngressResponse, GetIngressInfoRequest, GetIngressInfoResponse, ListActiveIngressRequest,
+from .messages import (CreateIngressResponse, DeleteWHIPResourceRequest, GetIngressInfoRequest, GetIngressInfoResponse,
+                       ICERestartWHIPResourceRequest, ICERestartWHIPResourceResponse, ListActiveIngressRequest,
                        ListActiveIngressResponse, UpdateIngressStateRequest)
 from .psrpc import Client, Error, Server, identifier
 
@@ -78,6 +79,15 @@ class Directory:
             answer = await self.handler.request("UpdateIngress", ingress.UpdateIngressRequest(ingress_id=record.info.ingress_id), IngressState,
                                                 topic=record.info.ingress_id)
         return answer
+
+    async def delete_whip(self, resource, key):
+        """Another ingress service passes a client's DELETE on."""
+        return await self.handler.request("DeleteWHIPResource", DeleteWHIPResourceRequest(resource_id=resource, stream_key=key), Empty, topic=resource)
+
+    async def restart_whip(self, resource, key, **fields):
+        """Another ingress service passes a client's PATCH on."""
+        request = ICERestartWHIPResourceRequest(resource_id=resource, stream_key=key, **fields)
+        return await self.handler.request("ICERestartWHIPResource", request, ICERestartWHIPResourceResponse, topic=resource)
 
     async def active(self):
         """The answers of all ingress services to ListActiveIngress."""

@@ -34,7 +34,8 @@ Request, Response, ClaimRequest, ClaimResponse = declare("internal", {
 })
 
 (GetIngressInfoRequest, GetIngressInfoResponse, CreateIngressResponse, UpdateIngressStateRequest, StartIngressRequest,
- ListActiveIngressRequest, IngressSession, ListActiveIngressResponse) = declare("rpc", {
+ ListActiveIngressRequest, IngressSession, ListActiveIngressResponse, DeleteWHIPResourceRequest, ICERestartWHIPResourceRequest,
+ ICERestartWHIPResourceResponse, WHIPRTCConnectionNotifyRequest) = declare("rpc", {
     "GetIngressInfoRequest": "1 string ingress_id, 2 string stream_key",
     "GetIngressInfoResponse": "1 .livekit.IngressInfo info, 2 string token, 3 string ws_url, 6 string project_id",
     "CreateIngressResponse": "1 .livekit.IngressInfo info",
@@ -43,4 +44,9 @@ Request, Response, ClaimRequest, ClaimResponse = declare("internal", {
     "ListActiveIngressRequest": "",
     "IngressSession": "1 string ingress_id, 2 string resource_id",
     "ListActiveIngressResponse": "1 *string ingress_ids, 2 *.rpc.IngressSession ingress_sessions",
+    "DeleteWHIPResourceRequest": "1 string resource_id, 2 string stream_key",
+    "ICERestartWHIPResourceRequest": "1 string resource_id, 2 string stream_key, 3 string user_fragment, 4 string password, 5 *string candidates, "
+                                     "6 string raw_trickle_ice_sdpfrag, 7 string if_match",
+    "ICERestartWHIPResourceResponse": "1 string trickle_ice_sdpfrag, 2 string etag",
+    "WHIPRTCConnectionNotifyRequest": "1 string participant_id, 2 bool closed, 3 .livekit.InputVideoState video, 4 .livekit.InputAudioState audio",
 }, imports=[ingress.DESCRIPTOR.name])

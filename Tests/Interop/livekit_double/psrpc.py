@@ -200,15 +200,16 @@ class Client:
         await self.bus.subscribe(channel(self.service, self.id, "RES"), answered)
         return self
 
-    async def request(self, method, message, answer_type, topic="", affinity=False, timeout=3):
-        """Asks one server, by claim and grant."""
+    async def request(self, method, message, answer_type, topic="", affinity=False, claim=True, timeout=3):
+        """Asks one server, by claim and grant, or without them whoever listens."""
         request = self._request(message, timeout)
         claims, answers = self._expect(request)
         try:
             await self.bus.publish(channel(self.service, method, topic, "REQ"), request)
-            chosen = await self._select(claims, affinity)
-            await self.bus.publish(channel(self.service, method, topic, "RCLAIM"),
-                                   ClaimResponse(request_id=request.request_id, server_id=chosen.server_id))
+            if claim:
+                chosen = await self._select(claims, affinity)
+                await self.bus.publish(channel(self.service, method, topic, "RCLAIM"),
+                                       ClaimResponse(request_id=request.request_id, server_id=chosen.server_id))
             answer = await asyncio.wait_for(answers.get(), max(0, request.expiry - time.time_ns()) / 1e9)
         except asyncio.TimeoutError:
             raise Error("deadline_exceeded", "request timed out") from None

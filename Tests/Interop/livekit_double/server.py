@@ -13,6 +13,7 @@ from ports import free_port
 from .directory import Directory
 from .psrpc import Bus
 from .signalling import Signalling
+from .whip import WHIP
 
 
 class Redis:
@@ -74,6 +75,7 @@ class LiveKitDouble:
         self.directory = Directory(self.bus)
         await self.directory.start()
         self.signalling = Signalling(self.KEY, self.SECRET)
+        self.whip = WHIP(self.signalling, self.directory.handler)
         await self._open()
 
     async def _open(self):
@@ -101,6 +103,7 @@ class LiveKitDouble:
         async def end():
             for participant in self.signalling.live():
                 await participant.gone(0)
+            await self.whip.close()
             await self.runner.cleanup()
             await self.bus.close()
 
