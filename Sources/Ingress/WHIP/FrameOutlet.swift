@@ -26,6 +26,8 @@ final class FrameOutlet {
     private var videoClock = FrameClock()
     private var audio: FrameAssembler?
     private var audioClock = FrameClock()
+    /// Of sound that has not begun: what is announced is published, and an encoder may never send it.
+    private var audioConfiguration: AudioConfiguration?
     private var hasVideoConfiguration = false
     private var wishes: [Int] = []
     private var keyFrames: [Int] = []
@@ -40,7 +42,7 @@ final class FrameOutlet {
             case .video(let codec): videoCodec = codec
             case .audio(let codec):
                 audio = FrameAssembler(codec: section.codec, pool: slabPool)
-                sink.configure(AudioConfiguration(codec: codec, section))
+                audioConfiguration = AudioConfiguration(codec: codec, section)
             }
         }
         self.videoCodec = videoCodec
@@ -56,6 +58,7 @@ final class FrameOutlet {
         let buffered = JitterBuffer.Packet(packet)
         switch stream.section.codec {
         case .audio:
+            if let configuration = audioConfiguration.take() { sink.configure(configuration) }
             audioClock.note(packet.timestamp, time)
             audio?.receive(buffered)
         case .video(let codec):

@@ -41,9 +41,8 @@ final class PacketOutlet {
         self.sink = sink
         video = plan.sections.first { $0.kind == .video }
         audio = plan.sections.first { $0.kind == .audio }
-        guard let audio, case .audio(let codec) = audio.codec, codec != .opus else { return }
+        guard let audio, audio.codec != .audio(.opus) else { return }
         sound = FrameAssembler(codec: audio.codec, pool: slabPool)
-        sink.configure(AudioConfiguration(codec: codec, audio))
     }
 
     var nextDeadline: Monotonic? {
@@ -65,7 +64,11 @@ final class PacketOutlet {
                 describeIfReady(at: now)
             }
             forward(packet, time, stream, stream: nil, isKey: true, at: now)
-        case .audio:
+        case .audio(let codec):
+            if !hasSound {
+                hasSound = true
+                sink.configure(AudioConfiguration(codec: codec, stream.section))
+            }
             soundClock.note(packet.timestamp, time)
             sound?.receive(JitterBuffer.Packet(packet))
             drainSound(at: now)
