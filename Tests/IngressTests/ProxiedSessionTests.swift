@@ -107,6 +107,7 @@ private final class World {
     let directory = PaperDirectory()
     private(set) var states: [Livekit_IngressState] = []
     private(set) var ends: [SessionEnd] = []
+    private(set) var answers: [PublishStatus] = []
     private var over: CheckedContinuation<Void, Never>?
     private var isOver = false
     private var made: ProxiedSession?
@@ -130,7 +131,9 @@ private final class World {
             environment: ProxiedSession.Environment(
                 send: server.send, directory: directory,
                 log: Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() }),
-                report: { [weak self] in self?.states.append($0) }, onEnd: { [weak self] _ in self?.end() }),
+                report: { [weak self] in self?.states.append($0) },
+                onAnswer: { [weak self] in self?.answers.append($0) },
+                onEnd: { [weak self] _ in self?.end() }),
             at: MediaLoop.now)
         made = session
         session.start()
@@ -203,8 +206,11 @@ struct ProxiedSessionTests {
 
     @Test(
         "what the server refuses ends the session with its text, and the encoder sees the status",
-        arguments: [(400, 400), (401, 401), (403, 403), (404, 404), (500, 500), (302, 502), (204, 502), (200, 502)])
-    func refusal(status: Int, seen: Int) async throws {
+        arguments: [
+            (400, 400, .clientError), (401, 401, .clientError), (403, 403, .clientError), (404, 404, .clientError),
+            (500, 500, .serverError), (302, 502, .internalError), (204, 502, .serverError), (200, 502, .serverError),
+        ] as [(Int, Int, PublishStatus)])
+    func refusal(status: Int, seen: Int, counted: PublishStatus) async throws {
         let world = World()
         let source = world.source(of: try world.session())
         world.server.answer(ResourceResponse(status: status, body: Array("be\ncause\n".utf8)))
@@ -212,6 +218,7 @@ struct ProxiedSessionTests {
         #expect(error?.status == seen)
         await world.ended()
         #expect(world.statuses == [.endpointBuffering, .endpointError])
+        #expect(world.answers == [counted])
         let text = status < 300 ? "HTTP error 502: the answer has no Location" : "HTTP error \(status): be cause"
         #expect(world.states.last?.error == text)
     }
@@ -356,6 +363,7 @@ struct ProxiedSessionTests {
         world.server.answer(ResourceResponse(status: 403))
         await #expect(throws: WHIPError.self) { try await third.open(offer: [3], userAgent: nil) }
         #expect(!session.isOver)
+        #expect(world.answers == [.success, .success, .clientError])
         #expect(Set(world.statuses) == [.endpointBuffering, .endpointPublishing])
     }
 

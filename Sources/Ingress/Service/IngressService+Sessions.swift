@@ -21,6 +21,7 @@ extension IngressService {
                 info: info, order: order,
                 environment: ProxiedSession.Environment(
                     send: proxy, directory: directory, log: log, report: { reporter.report($0) },
+                    onAnswer: { [observers] in observers.published(SessionKind(info.inputType), $0) },
                     onEnd: { [weak self] in self?.ended($0) }), at: now)
         }
         guard info.isTranscoded else {

@@ -172,7 +172,8 @@ extension IngressService {
     private func publish(_ applicant: Applicant) async throws(PublishRefusal) -> WHIPAdmission {
         do throws(IngressError) {
             let admission = try await admit(applicant)
-            observers.published(SessionKind(applicant.input), .success)
+            // Of those that are proxied the server decides.
+            if case .here = admission.way { observers.published(SessionKind(applicant.input), .success) }
             return admission
         } catch {
             observers.published(SessionKind(applicant.input), error.publishStatus)

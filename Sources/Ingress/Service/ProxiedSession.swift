@@ -23,17 +23,21 @@ package final class ProxiedSession: ServedSession {
         var directory: any IngressDirectory
         var log: Logger
         var report: @MediaLoop (Livekit_IngressState) -> Void
+        /// The server has decided on a publisher.
+        var onAnswer: @MediaLoop (PublishStatus) -> Void
         var onEnd: @MediaLoop (any ServedSession) -> Void
 
         package init(
             send: @escaping HTTPSend, directory: any IngressDirectory, log: Logger,
             report: @escaping @MediaLoop (Livekit_IngressState) -> Void,
+            onAnswer: @escaping @MediaLoop (PublishStatus) -> Void,
             onEnd: @escaping @MediaLoop (any ServedSession) -> Void
         ) {
             self.send = send
             self.directory = directory
             self.log = log
             self.report = report
+            self.onAnswer = onAnswer
             self.onEnd = onEnd
         }
     }
@@ -131,6 +135,7 @@ package final class ProxiedSession: ServedSession {
     /// The server took `source`. One that was there already has lost its place in the room: both have the same identity.
     func attach(_ source: ProxiedSource, at now: Monotonic) {
         openings -= 1
+        environment.onAnswer(.success)
         if let previous = self.source {
             log.info("another encoder takes over", metadata: ["encoder": "\(source.encoder)"])
             previous.end(.replaced)
@@ -143,6 +148,7 @@ package final class ProxiedSession: ServedSession {
     /// The server did not take a publisher: the end, unless another one publishes or may yet.
     func refused(_ error: WHIPError) {
         openings -= 1
+        environment.onAnswer(PublishStatus(proxy: error))
         log.warning("the offer was not taken: \(error)")
         guard source == nil, openings == 0 else { return }
         machine.fail(IngressError(proxy: error), unixNow: SystemClock.unixNanoseconds())
@@ -189,6 +195,17 @@ extension ProxiedSession: Runtime.TimerHandler {
     package func timerFired(_ timer: LoopTimer, at now: Monotonic) {
         machine.advance(to: now, unixNow: SystemClock.unixNanoseconds())
         settle()
+    }
+}
+
+extension PublishStatus {
+    /// What the server answered keeps its class; that it did not answer is no fault of the encoder.
+    fileprivate init(proxy error: WHIPError) {
+        switch error {
+        case .upstream(400..<500, _): self = .clientError
+        case .upstream(500..., _): self = .serverError
+        default: self = .internalError
+        }
     }
 }
 
