@@ -69,7 +69,7 @@ let package = Package(
         module("SDP", ["Bytes"], strict: true),
         module("RTP", ["Bytes", "Media"], strict: true),
         module("ICE", ["Bytes"], strict: true),
-        module("DTLS", ["Bytes", "COpenSSL", "CSRTP"]),
+        module("DTLS", ["Bytes", "COpenSSL"]),
         module("Transcode", ["Bytes", "Media", "CFFmpeg", "CX264", "CVPX", "COpus"]),
         module("Runtime", ["Bytes", "CLinux"]),
         module("Relay", ["Bytes", "Media"], strict: true),
@@ -131,7 +131,8 @@ let package = Package(
         tests("SDP", ["Bytes", "SDP"]),
         tests("RTP", ["Bytes", "Media", "RTP"]),
         tests("ICE", ["Bytes", "ICE"]),
-        tests("DTLS", ["Bytes", "DTLS"]),
+        // libsrtp is what our SRTP is compared with. It carried media before, but Debian builds it on NSS, which allocates per packet.
+        tests("DTLS", ["Bytes", "DTLS", "CSRTP"]),
         tests("Transcode", ["Bytes", "Media", "Transcode"]),
         tests("Runtime", ["Bytes", "Runtime"]),
         tests("WebRTC", ["Bytes", "Media", "SDP", "RTP", "ICE", "DTLS", "WebRTC"]),

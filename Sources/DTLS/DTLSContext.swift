@@ -18,7 +18,7 @@ package final class DTLSContext: Sendable {
     static let maximumPeerCertificateBytes = 16_384
 
     /// `profiles`: offered or accepted, best first; not empty.
-    package init(certificate: Certificate, profiles: [SRTPProfile] = SRTPProfile.available) throws(DTLSError) {
+    package init(certificate: Certificate, profiles: [SRTPProfile] = SRTPProfile.allCases) throws(DTLSError) {
         precondition(!profiles.isEmpty, "without an SRTP profile there is nothing to negotiate")
         ERR_clear_error()
         self.certificate = certificate

@@ -10,7 +10,6 @@ package enum DTLSError: Error, Equatable, Sendable {
     case keyMismatch
     /// OpenSSL refused settings of ours, or had no memory.
     case setupFailed(OpenSSLError)
-    case srtpSetupFailed(SRTPStatus)
     /// Keys or salts of the wrong length for the profile.
     case srtpKeyMaterialMalformed
     /// The peer broke the protocol, or sent an alert, or never answered; OpenSSL knows which.
@@ -48,7 +47,6 @@ extension DTLSError: CustomStringConvertible {
         case .keyMalformed: "The private key is not in PEM form, is damaged, or is protected by a pass phrase."
         case .keyMismatch: "The private key does not belong to the certificate."
         case .setupFailed(let cause): "OpenSSL could not be set up (\(cause))."
-        case .srtpSetupFailed(let status): "The SRTP session could not be set up (\(status))."
         case .srtpKeyMaterialMalformed: "The SRTP key has the wrong length for its profile."
         case .handshakeFailed(let cause): "The handshake failed (\(cause))."
         case .peerCertificateMissing: "The peer sent no certificate."

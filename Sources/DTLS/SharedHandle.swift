@@ -3,8 +3,7 @@ import COpenSSL
 /// One reference to a C object that is read-only from here on; given back with the last Swift reference.
 final class SharedHandle: @unchecked Sendable {
     // SAFETY: OpenSSL counts references to contexts, certificates and keys atomically and lets any number of threads read
-    // them; the wrappers set such an object up before they share it and never change it afterwards. The one object of
-    // libsrtp that stands here is never used after it was made.
+    // them; the wrappers set such an object up before they share it and never change it afterwards.
     let raw: OpaquePointer
     private let release: @convention(c) (OpaquePointer?) -> Void
 

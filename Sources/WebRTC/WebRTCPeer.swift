@@ -150,7 +150,7 @@ extension WebRTCPeer {
     /// Writes the next datagram into empty `output` and says where it goes; nil when nothing may leave before
     /// `nextDeadline`.
     ///
-    /// `output` has room for 1,500 bytes and `SRTPSession.protectionTailBytes` more, into which libsrtp may write.
+    /// `output` has room for 1,500 bytes and `SRTPSession.protectionTailBytes` more.
     package mutating func pollTransmit(into output: inout OutputRawSpan, at now: Monotonic) -> ICEPath? {
         precondition(output.byteCount == 0, "a datagram starts where its memory starts")
         // What was done to `ice` directly may have its events too.

@@ -1,5 +1,5 @@
-// OpenSSL 3.0 for Swift. Swift cannot import function-like macros, nor constants made by them: those stand here as inline functions,
-// and nothing else does.
+// OpenSSL 3.0 for Swift. Swift cannot import function-like macros, nor constants made by them: those stand here as inline functions.
+// So do OpenSSL's plain SHA-1 calls, which 3.0 marks as deprecated: theirs are the only states that copy without an allocation.
 #ifndef COPENSSL_SHIM_H
 #define COPENSSL_SHIM_H
 
@@ -57,5 +57,12 @@ static inline int shim_DTLSv1_handle_timeout(SSL *connection) { return (int)DTLS
 static inline void shim_BIO_set_retry_read(BIO *bio) { BIO_set_retry_read(bio); }
 static inline void shim_BIO_clear_retry_flags(BIO *bio) { BIO_clear_retry_flags(bio); }
 static inline BIO *shim_BIO_new_file_for_reading(const char *path) { return BIO_new_file(path, "r"); }
+
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wdeprecated-declarations"
+static inline int shim_SHA1_Init(SHA_CTX *state) { return SHA1_Init(state); }
+static inline int shim_SHA1_Update(SHA_CTX *state, const void *bytes, size_t count) { return SHA1_Update(state, bytes, count); }
+static inline int shim_SHA1_Final(unsigned char *digest, SHA_CTX *state) { return SHA1_Final(digest, state); }
+#pragma GCC diagnostic pop
 
 #endif
