@@ -1,18 +1,20 @@
 /// One optional deadline per case of an enum: no heap, no cancellation, and a wake-up always knows its reason.
 public struct TimerTable<Reason: CaseIterable & RawRepresentable & Sendable>: Sendable where Reason.RawValue == Int {
-    private var deadlines: [Monotonic?]
+    @usableFromInline var deadlines: [Monotonic?]
 
     /// Raw values of `Reason` are 0, 1, 2, … in order of declaration.
     public init() {
         deadlines = Array(repeating: nil, count: Reason.allCases.count)
     }
 
+    @inlinable
     public subscript(_ reason: Reason) -> Monotonic? {
         get { deadlines[reason.rawValue] }
         set { deadlines[reason.rawValue] = newValue }
     }
 
     /// The earliest deadline of all.
+    @inlinable
     public var next: Monotonic? {
         var earliest: Monotonic?
         for case let deadline? in deadlines where earliest.map({ deadline < $0 }) ?? true { earliest = deadline }

@@ -4,6 +4,9 @@ package enum LayerQuality: UInt8, Sendable, Hashable, Comparable, CaseIterable {
     case medium = 1
     case high = 2
 
+    /// 0 for the lowest.
+    package var index: Int { Int(rawValue) }
+
     /// RTP stream id of the layer, as LiveKit's clients name them.
     package var rid: String {
         switch self {

@@ -6,7 +6,8 @@ import WebRTC
 
 /// What a room session counts.
 struct RoomFigures {
-    var layers: [LayerQuality: RateMeter] = [:]
+    /// By `LayerQuality.index`, as are `videoLatencies`: a dictionary would allocate for each change of a value.
+    var layers = [RateMeter](repeating: RateMeter(), count: LayerQuality.allCases.count)
     var audio = RateMeter()
     var delay = DelayWindow()
     /// Bits a second that the path is believed to carry.
@@ -14,7 +15,7 @@ struct RoomFigures {
     var framesDropped: UInt64 = 0
     var reconnects = 0
     var path: ICEPath?
-    var videoLatencies: [LayerQuality: LatencyHistogram] = [:]
+    var videoLatencies = [LatencyHistogram](repeating: LatencyHistogram(), count: LayerQuality.allCases.count)
     var audioLatencies = LatencyHistogram()
 }
 
@@ -57,14 +58,14 @@ extension RoomPublisher {
         statistics.isConnected = isConnected
         let targets = allocation?.targets ?? []
         statistics.layers = rungs.map { rung in
-            var meter = figures.layers[rung.quality] ?? RateMeter()
+            var meter = figures.layers[rung.quality.index]
             return RoomStatistics.Layer(
                 quality: rung.quality, size: rung.size, isEncoded: active.contains(rung.quality),
                 target: targets.first { $0.quality == rung.quality }?.bitrate ?? rung.bitrate,
                 bitsPerSecond: meter.bitsPerSecond(at: now), framesPerSecond: meter.eventsPerSecond(at: now))
         }
         statistics.audioBitsPerSecond = figures.audio.bitsPerSecond(at: now)
-        statistics.videoBytes = figures.layers.values.reduce(0) { $0 &+ $1.totalBytes }
+        statistics.videoBytes = figures.layers.reduce(0) { $0 &+ $1.totalBytes }
         statistics.audioBytes = figures.audio.totalBytes
         let delays = figures.delay.percentiles([0.5, 0.95])
         (statistics.delay, statistics.delayTail) = (delays[0], delays[1])
@@ -89,7 +90,8 @@ extension RoomPublisher {
     package func drainLatencies() -> [(track: String, histogram: LatencyHistogram)] {
         var drained: [(track: String, histogram: LatencyHistogram)] = []
         for quality in LayerQuality.allCases {
-            guard let histogram = figures.videoLatencies[quality]?.drain(), !histogram.isEmpty else { continue }
+            let histogram = figures.videoLatencies[quality.index].drain()
+            guard !histogram.isEmpty else { continue }
             drained.append(("output.video." + "\(quality)".uppercased(), histogram))
         }
         let audio = figures.audioLatencies.drain()

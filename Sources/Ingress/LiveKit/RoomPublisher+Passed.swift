@@ -92,11 +92,11 @@ extension RoomPublisher {
             figures.framesDropped &+= UInt64(frames)
             return
         }
-        figures.layers[quality, default: RateMeter()].add(bytes: packet.payload.count, events: frames, at: now)
+        figures.layers[quality.index].add(bytes: packet.payload.count, events: frames, at: now)
         noteFirst(.video, at: now)
         guard packet.marker else { return }
         let delay = Monotonic.now - now
-        figures.videoLatencies[quality, default: LatencyHistogram()].add(delay)
+        figures.videoLatencies[quality.index].add(delay)
         if quality == active.max() { figures.delay.add(delay) }
     }
 

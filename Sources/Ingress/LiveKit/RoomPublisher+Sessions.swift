@@ -124,10 +124,10 @@ extension RoomPublisher: Publisher {
             figures.framesDropped &+= 1
             return
         }
-        figures.layers[quality, default: RateMeter()].add(bytes: frame.payload.count, at: now)
+        figures.layers[quality.index].add(bytes: frame.payload.count, at: now)
         noteFirst(.video, at: now)
         let delay = Monotonic.now - arrivedAt
-        figures.videoLatencies[quality, default: LatencyHistogram()].add(delay)
+        figures.videoLatencies[quality.index].add(delay)
         if quality == active.max() { figures.delay.add(delay) }
     }
 

@@ -55,12 +55,12 @@ extension LocalStream {
         guard packet.marker, quality == qualities.last else { return }
         let left = Monotonic.now
         noteDelay(left - now)
-        note(lag: left - Monotonic(nanoseconds: packet.pts), in: \.videoLag)
+        note(videoLag: left - Monotonic(nanoseconds: packet.pts))
     }
 
     func forward(audio packet: ForwardedPacket, from feed: PassedFeed, at now: Monotonic) {
         guard feed === self.feed else { return }
         for viewer in viewers { viewer.forward(audio: packet, at: now) }
-        note(lag: now - Monotonic(nanoseconds: packet.pts), in: \.audioLag)
+        note(audioLag: now - Monotonic(nanoseconds: packet.pts))
     }
 }

@@ -176,7 +176,7 @@ extension LocalStream: Publisher {
         guard quality == qualities.last || !activeLayers.contains(where: { $0 > quality }) else { return }
         let left = Monotonic.now
         if packetized != nil { noteDelay(left - arrivedAt) }
-        note(lag: left - Monotonic(nanoseconds: frame.pts), in: \.videoLag)
+        note(videoLag: left - Monotonic(nanoseconds: frame.pts))
     }
 
     package func session(_ session: IngestSession, encoded packet: AudioOutput, at now: Monotonic) {
@@ -186,7 +186,7 @@ extension LocalStream: Publisher {
             level: packet.level.minusDecibels, isVoice: packet.level.minusDecibels < Self.voiceLevel)
         guard let packetized = try? PacketizedFrame(packet.frame, as: .opus, audioLevel: level) else { return }
         for viewer in viewers { viewer.send(audio: packetized, at: now) }
-        note(lag: now - Monotonic(nanoseconds: packet.frame.pts), in: \.audioLag)
+        note(audioLag: now - Monotonic(nanoseconds: packet.frame.pts))
     }
 
     package func sessionBecameReady(_ session: IngestSession, at now: Monotonic) { room.takeOver(session, at: now) }
@@ -202,8 +202,21 @@ extension LocalStream: Publisher {
 
     func noteDelay(_ interval: Interval) { delay.add(interval) }
 
-    func note(lag: Interval, in track: ReferenceWritableKeyPath<LocalStream, Interval?>) {
-        self[keyPath: track] = self[keyPath: track].map { $0 + (lag - $0) / 16 } ?? lag
+    func note(videoLag lag: Interval) {
+        videoLag = Self.smoothed(videoLag, lag)
+        noteSkew()
+    }
+
+    func note(audioLag lag: Interval) {
+        audioLag = Self.smoothed(audioLag, lag)
+        noteSkew()
+    }
+
+    private static func smoothed(_ mean: Interval?, _ lag: Interval) -> Interval {
+        mean.map { $0 + (lag - $0) / 16 } ?? lag
+    }
+
+    private func noteSkew() {
         if let videoLag, let audioLag { skew = videoLag - audioLag }
     }
 }

@@ -9,6 +9,7 @@ import Transcode
 package final class PassedFeed {
     /// Figures of one layer as it comes.
     struct Layer {
+        let quality: LayerQuality
         var passed: PassedLayer
         var meter = RateMeter()
         var frameBytes = 0
@@ -18,7 +19,8 @@ package final class PassedFeed {
     let startedAt: Monotonic
     let startedAtUnix: Int64
     private(set) var tracks = PassedTracks()
-    private(set) var layers: [LayerQuality: Layer] = [:]
+    /// Lowest quality first.
+    private(set) var layers: [Layer] = []
     private(set) var audioIn = RateMeter()
     /// Makes Opus of sound that viewers do not know.
     private(set) var sound: IngestSession?
@@ -26,7 +28,6 @@ package final class PassedFeed {
 
     private weak var stream: LocalStream?
     private weak var source: (any PacketSource)?
-    private var qualities: [Int: LayerQuality] = [:]
     private let makeSound: @MediaLoop () -> IngestSession
     private let onEnd: @MediaLoop (SessionEnd) -> Void
     private var isOver = false
@@ -47,8 +48,8 @@ package final class PassedFeed {
     var video: PassedTracks.Video? { tracks.video }
 
     func requestKeyFrame(_ wanted: Set<LayerQuality>) {
-        for quality in wanted {
-            if let layer = layers[quality] { source?.requestKeyFrame(ofStream: layer.passed.stream) }
+        for layer in layers where wanted.contains(layer.quality) {
+            source?.requestKeyFrame(ofStream: layer.passed.stream)
         }
     }
 
@@ -75,28 +76,24 @@ extension PassedFeed: PacketSink {
         self.tracks = tracks
         self.source = source
         let passed = tracks.video?.layers ?? []
-        layers = [:]
-        qualities = [:]
-        for (quality, layer) in zip(Self.qualities(passed.count), passed) {
-            layers[quality] = Layer(passed: layer)
-            qualities[layer.stream] = quality
-        }
-        stream?.feed(self, has: layers.keys.sorted(), at: now)
+        layers = zip(Self.qualities(passed.count), passed).map { Layer(quality: $0, passed: $1) }
+        stream?.feed(self, has: layers.map(\.quality), at: now)
     }
 
-    package func forward(_ packet: ForwardedPacket, stream index: Int?, at now: Monotonic) {
+    package func forward(_ packet: ForwardedPacket, stream received: Int?, at now: Monotonic) {
         guard !isOver, let stream else { return }
-        guard let index else {
+        guard let received else {
             audioIn.add(bytes: packet.payload.count, at: now)
             return stream.forward(audio: packet, from: self, at: now)
         }
-        guard let quality = qualities[index] else { return }
-        layers[quality]?.frameBytes += packet.payload.count
-        if packet.marker, let bytes = layers[quality]?.frameBytes {
-            layers[quality]?.meter.add(bytes: bytes, at: now)
-            layers[quality]?.frameBytes = 0
+        // In place in an array: a dictionary would allocate for each change of a value.
+        guard let index = layers.firstIndex(where: { $0.passed.stream == received }) else { return }
+        layers[index].frameBytes += packet.payload.count
+        if packet.marker {
+            layers[index].meter.add(bytes: layers[index].frameBytes, at: now)
+            layers[index].frameBytes = 0
         }
-        stream.forward(video: packet, quality: quality, from: self, at: now)
+        stream.forward(video: packet, quality: layers[index].quality, from: self, at: now)
     }
 
     package func configure(_ configuration: VideoConfiguration) {}

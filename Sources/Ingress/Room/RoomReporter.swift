@@ -93,7 +93,8 @@ extension LocalStream {
         report.since = Double(feed.startedAtUnix) / 1e9
         report.liveSeconds = (now - feed.startedAt).seconds
         report.encoder = feed.encoder
-        for (quality, layer) in feed.layers.sorted(by: { $0.key > $1.key }) {
+        for layer in feed.layers.reversed() {
+            let quality = layer.quality
             var meter = layer.meter
             let (fps, bits) = (meter.eventsPerSecond(at: now), meter.bitsPerSecond(at: now))
             inBits += bits

@@ -77,17 +77,11 @@ final class FrameOutlet {
         if needsKeyFrame { wishes.append(current) } else { keyFrames.append(current) }
     }
 
-    /// Streams whose publisher is to be asked for a key frame.
-    func takeKeyFrameWishes() -> [Int] {
-        defer { wishes.removeAll(keepingCapacity: true) }
-        return wishes
-    }
+    /// The next stream whose publisher is to be asked for a key frame.
+    func popKeyFrameWish() -> Int? { wishes.popLast() }
 
-    /// Streams that need none any more.
-    func takeKeyFrames() -> [Int] {
-        defer { keyFrames.removeAll(keepingCapacity: true) }
-        return keyFrames
-    }
+    /// The next stream that needs none any more.
+    func popKeyFrame() -> Int? { keyFrames.popLast() }
 
     private func hand(_ frame: FrameAssembler.Frame, _ codec: EncodedFrame.Codec, _ clock: FrameClock, _ now: Monotonic)
     {

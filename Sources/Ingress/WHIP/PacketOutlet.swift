@@ -46,14 +46,12 @@ final class PacketOutlet {
     }
 
     var nextDeadline: Monotonic? {
-        let deadlines = [dueAt, sound?.nextDeadline].compactMap(\.self)
-        return deadlines.min()
+        guard let due = dueAt, let next = sound?.nextDeadline else { return dueAt ?? sound?.nextDeadline }
+        return min(due, next)
     }
 
-    func takeKeyFrames() -> [Int] {
-        defer { keyFrames.removeAll(keepingCapacity: true) }
-        return keyFrames
-    }
+    /// The next stream that needs no key frame any more.
+    func popKeyFrame() -> Int? { keyFrames.popLast() }
 
     func receive(_ packet: ReceivedPacket, time: MediaTime, of stream: WHIPSource.Stream, at now: Monotonic) {
         switch stream.section.codec {

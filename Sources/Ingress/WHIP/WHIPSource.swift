@@ -167,11 +167,11 @@ package final class WHIPSource {
         var deadline = silenceEndsAt
         switch outlet {
         case .frames(let outlet):
-            for stream in outlet.takeKeyFrameWishes() { requestKeyFrame(ofStream: stream) }
-            for stream in outlet.takeKeyFrames() { peer.connection.noteKeyFrame(of: stream) }
+            while let stream = outlet.popKeyFrameWish() { requestKeyFrame(ofStream: stream) }
+            while let stream = outlet.popKeyFrame() { peer.connection.noteKeyFrame(of: stream) }
             if let next = outlet.nextDeadline { deadline = min(next, deadline ?? next) }
         case .packets(let outlet):
-            for stream in outlet.takeKeyFrames() { peer.connection.noteKeyFrame(of: stream) }
+            while let stream = outlet.popKeyFrame() { peer.connection.noteKeyFrame(of: stream) }
             if let next = outlet.nextDeadline { deadline = min(next, deadline ?? next) }
         }
         timer.schedule(at: deadline, calling: self)
