@@ -110,13 +110,14 @@ let package = Package(
                 .embedInCode("Page/ui.js"), .embedInCode("Page/publish.js"), .embedInCode("Page/picture.js"),
             ],
             swiftSettings: settings),
-        // What script/bench measures with.
+        // What script/bench measures with, and what counts allocations for script/test.
+        .target(name: "AllocationCounter", path: "Tests/AllocationCounter"),
         .executableTarget(
             name: "ingress-bench",
             dependencies: [
-                "Bytes", "Media", "RTMP", "FLV", "RTP", "ICE", "DTLS", "Transcode", "Runtime", "WebRTC", "CFFmpeg",
-                "CX264",
-                "COpus", argumentParser,
+                "AllocationCounter", "Bytes", "Media", "RTMP", "FLV", "SDP", "RTP", "ICE", "DTLS", "Transcode",
+                "Runtime",
+                "WebRTC", "WHIP", "Ingress", "CFFmpeg", "CX264", "COpus", argumentParser, logging,
             ],
             path: "Tests/Bench",
             swiftSettings: settings),

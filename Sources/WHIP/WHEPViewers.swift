@@ -15,6 +15,16 @@ package struct WHEPOpening: Equatable, Sendable {
     /// Nil: the stream's own choice.
     package var layer: WHEPLayer?
     package var offer: SessionDescription
+
+    package init(
+        resourceID: String, key: String, bearerToken: String? = nil, layer: WHEPLayer?, offer: SessionDescription
+    ) {
+        self.resourceID = resourceID
+        self.key = key
+        self.bearerToken = bearerToken
+        self.layer = layer
+        self.offer = offer
+    }
 }
 
 /// Makes and ends the peers behind the resources.

@@ -11,7 +11,10 @@ struct BenchCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "ingress-bench",
         abstract: "Measures the ingest server: the bare floor of its work, publishers, viewers, delay.",
-        subcommands: [FloorCommand.self, PublishCommand.self, ViewCommand.self, DelayCommand.self, ReportCommand.self])
+        subcommands: [
+            FloorCommand.self, PublishCommand.self, ViewCommand.self, DelayCommand.self, ReportCommand.self,
+            PassCommand.self, AllocationsCommand.self, SRTPCommand.self,
+        ])
 }
 
 /// A sentence for whoever runs the bench.

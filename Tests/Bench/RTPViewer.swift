@@ -70,6 +70,13 @@ final class RTPViewer {
     private(set) var video = Track()
     var drops: UInt64 { connection.drops.total }
 
+    /// Told of each packet of a picture.
+    var tracer: PacketTracer?
+    /// Whatever comes is thrown away unread, and nothing is answered.
+    var isDeaf = false {
+        didSet { if isDeaf { timer.cancel() } }
+    }
+
     private let keepsArrivals: Bool
     private var connection: WebRTCPeer
     private var socket: UDPSocket?
@@ -86,26 +93,28 @@ final class RTPViewer {
     static func open(
         _ url: ServerURL, path: String, context: DTLSContext, keepsArrivals: Bool = false
     ) async throws -> RTPViewer {
+        try await open(context: context, keepsArrivals: keepsArrivals) { offer in
+            let response = try await HTTPExchange.perform("POST", url, path: path, body: offer)
+            guard response.status == 201 else { throw BenchError("WHEP answered \(response.status): \(response.text)") }
+            return (response.text, response.localIP)
+        }
+    }
+
+    /// Likewise by `exchange`, which gives the answer and an address of this machine that the server can reach.
+    static func open(
+        context: DTLSContext, keepsArrivals: Bool = false,
+        exchange: (String) async throws -> (answer: String, localIP: TransportAddress.IP)
+    ) async throws -> RTPViewer {
         let openedAt = Monotonic.now
         let credentials = ICECredentials(random: Randomness.bytes(ICECredentials.randomBytes))
         let offer = ViewerOffer(credentials, context.certificate.fingerprint())
-        let response = try await HTTPExchange.perform("POST", url, path: path, body: offer.text)
-        guard response.status == 201 else { throw BenchError("WHEP answered \(response.status): \(response.text)") }
-        let answer = try ViewerAnswer(response.text)
+        let (text, localIP) = try await exchange(offer.text)
+        let answer = try ServerAnswer(text)
         let now = Monotonic.now
         let connection = try WebRTCPeer(
-            WebRTCPeer.Configuration(
-                ice: ICEAgent.Configuration(
-                    mode: .full, role: .controlling, credentials: credentials, seed: Randomness.bytes(32),
-                    hmac: { HMAC.sha1Tag(key: $0, $1) }),
-                remoteCredentials: answer.credentials, dtlsContext: context,
-                dtlsRole: answer.isPassive ? .client : .server,
-                remoteFingerprints: [answer.fingerprint],
-                clock: NTPClock(NTPTime(unixNanoseconds: SystemClock.unixNanoseconds()), at: now), cname: InlineBytes(),
-                targetBitrate: 1_000_000),
-            at: now)
+            answer.configuration(credentials, context, targetBitrate: 1_000_000, at: now), at: now)
         let viewer = RTPViewer(connection, keepsArrivals: keepsArrivals, openedAt: openedAt)
-        try viewer.start(on: response.localIP, answer.candidates, at: now)
+        try viewer.start(on: localIP, answer.candidates, at: now)
         return viewer
     }
 
@@ -134,7 +143,7 @@ final class RTPViewer {
     }
 
     private func settle(at now: Monotonic) {
-        guard let socket else { return }
+        guard let socket, !isDeaf else { return }
         while socket.withNextSlot({ slot in connection.pollTransmit(into: &slot, at: now)?.remote }) {}
         while let event = connection.pollEvent() {
             switch event {
@@ -153,6 +162,7 @@ final class RTPViewer {
             audio.add(header, packet.byteCount, isKey: false, keepsArrivals: false, at: now)
         case ViewerOffer.videoPayloadType:
             let isKey = Self.beginsKeyFrame(header.payload(of: packet))
+            tracer?.noteArrival(header.payload(of: packet), at: now)
             video.add(header, packet.byteCount, isKey: isKey, keepsArrivals: keepsArrivals, at: now)
         default: break
         }
@@ -170,6 +180,7 @@ extension RTPViewer: DatagramHandler, TimerHandler {
     func socket(
         _ socket: UDPSocket, received datagram: inout MutableRawSpan, from source: TransportAddress, at now: Monotonic
     ) {
+        guard !isDeaf else { return }
         // The loop's time is that of its wake-up; what lies between counts against the server.
         let arrival = Monotonic.now
         let path = ICEPath(socket: Self.iceSocket, remote: source)

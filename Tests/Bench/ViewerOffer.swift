@@ -46,28 +46,3 @@ struct ViewerOffer {
         text = lines.split(separator: "\n").joined(separator: "\r\n") + "\r\n"
     }
 }
-
-/// What a viewer needs of the server's answer.
-struct ViewerAnswer {
-    let credentials: ICECredentials
-    let fingerprint: DTLS.Fingerprint
-    let isPassive: Bool
-    let candidates: [ICECandidate]
-
-    init(_ text: String) throws {
-        let lines = text.split(whereSeparator: \.isNewline)
-        func value(_ name: String) -> Substring? {
-            lines.first { $0.hasPrefix("a=\(name):") }?.dropFirst(name.count + 3)
-        }
-        guard let fragment = value("ice-ufrag"), let password = value("ice-pwd"),
-            let fingerprint = value("fingerprint").flatMap({ DTLS.Fingerprint(sdp: $0) })
-        else { throw BenchError("the answer lacks a transport") }
-        credentials = try ICECredentials(fragment: String(fragment), password: String(password))
-        self.fingerprint = fingerprint
-        isPassive = value("setup") == "passive"
-        candidates = lines.filter { $0.hasPrefix("a=candidate:") }
-            .compactMap { try? ICECandidate(parsing: $0.dropFirst(2)) }
-            .filter { $0.transport == .udp }
-        guard !candidates.isEmpty else { throw BenchError("the answer has no UDP candidate") }
-    }
-}

@@ -92,6 +92,9 @@ package final class PeerHub {
 
     package init() {}
 
+    /// Of the UDP socket that all peers share but those with sockets of their own.
+    package var udpStatistics: UDPStatistics { udp?.statistics ?? UDPStatistics() }
+
     /// TCP connections of others to the hub's port.
     package var connectionCount: Int { connections.count }
 
