@@ -125,7 +125,7 @@ extension RTPReceiver {
     private mutating func writeNack(
         of stream: Int, maxBytes: Int, into output: inout OutputRawSpan, at now: Monotonic
     ) {
-        guard let due = streams[stream].nacks?.deadline, due <= now else { return }
+        guard let due = streams[stream].nackDeadline, due <= now else { return }
         streams[stream].nacks?.collect(into: &numbers, at: now)
         guard !numbers.isEmpty else { return }
         let media = streams[stream].ssrc

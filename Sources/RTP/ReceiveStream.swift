@@ -183,6 +183,9 @@ struct ReceiveStream: Sendable {
         return statistics
     }
 
+    /// When lost packets are to be asked for.
+    var nackDeadline: Monotonic? { nacks?.deadline }
+
     /// Lets time pass without packets.
     mutating func advance(to now: Monotonic) {
         rate.advance(to: now)

@@ -50,13 +50,14 @@ final class FrameOutlet {
 
     /// When `advance` is due.
     var nextDeadline: Monotonic? {
-        let deadlines = [video?.nextDeadline, audio?.nextDeadline].compactMap(\.self)
-        return deadlines.min()
+        let (video, audio) = (video?.nextDeadline, audio?.nextDeadline)
+        guard let video, let audio else { return video ?? audio }
+        return min(video, audio)
     }
 
     func receive(_ packet: ReceivedPacket, time: MediaTime, of stream: WHIPSource.Stream, at now: Monotonic) {
         let buffered = JitterBuffer.Packet(packet)
-        switch stream.section.codec {
+        switch stream.codec {
         case .audio:
             if let configuration = audioConfiguration.take() { sink.configure(configuration) }
             audioClock.note(packet.timestamp, time)

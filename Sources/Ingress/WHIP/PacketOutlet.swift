@@ -54,7 +54,7 @@ final class PacketOutlet {
     func popKeyFrame() -> Int? { keyFrames.popLast() }
 
     func receive(_ packet: ReceivedPacket, time: MediaTime, of stream: WHIPSource.Stream, at now: Monotonic) {
-        switch stream.section.codec {
+        switch stream.codec {
         case .video(let codec): receiveVideo(packet, codec, time, stream, at: now)
         case .audio(.opus):
             if !hasSound {

@@ -35,7 +35,7 @@ package final class WHIPSource {
     /// A received stream and its clock.
     struct Stream {
         var clock: SourceClock
-        var section: ReceivedSection
+        let codec: EncodedFrame.Codec
         /// Names the stream among all that were ever forwarded, and changes when it starts anew.
         var source: UInt32
     }
@@ -144,7 +144,7 @@ package final class WHIPSource {
         {
             streams.append(
                 Stream(
-                    clock: SourceClock(clockRate: Int(section.clockRate)), section: section,
+                    clock: SourceClock(clockRate: Int(section.clockRate)), codec: section.codec,
                     source: Self.takeSource()))
         }
     }
@@ -153,7 +153,8 @@ package final class WHIPSource {
         switch event {
         case .streamAdded(let stream):
             grow(to: stream, peer)
-            if stream < streams.count, streams[stream].section.kind == .video { requestKeyFrame(ofStream: stream) }
+            guard stream < streams.count, case .video = streams[stream].codec else { return }
+            requestKeyFrame(ofStream: stream)
         case .senderReport(let stream):
             guard let report = peer.connection.receivedStream(stream)?.lastReport else { return }
             grow(to: stream, peer)

@@ -20,6 +20,8 @@ extension HubPeerOwner {
 package final class HubPeer {
     package var connection: WebRTCPeer
     package fileprivate(set) weak var owner: (any HubPeerOwner)?
+    /// Among the hub's `unsettled`.
+    fileprivate var isUnsettled = false
     /// Of this generation and the one before; older ones are forgotten.
     fileprivate var fragments: [String]
     fileprivate let timer = LoopTimer()
@@ -87,6 +89,9 @@ package final class PeerHub {
     private var byFragment: [String: HubPeer] = [:]
     private var byPath: [ICEPath: HubPeer] = [:]
     private var connections: [ICEPath: ICETCPConnection] = [:]
+    /// Publishers whose packets came in this wake-up of the socket, which are settled at its end: packets come in bursts,
+    /// and what they cause for others has left their owners already.
+    private var unsettled: [HubPeer] = []
     private var nextConnection: Int32 = 1
     private static let udpSocket = ICESocket(id: 0, transport: .udp)
 
@@ -204,12 +209,15 @@ package final class PeerHub {
     }
 
     func receive(_ datagram: inout MutableRawSpan, on path: ICEPath, at now: Monotonic) -> Bool {
-        guard let peer = byPath[path] ?? adopt(path, datagram.bytes) else {
-            statistics.strays &+= 1
-            return false
-        }
+        guard let peer = peer(of: path, datagram.bytes) else { return false }
         deliver(&datagram, to: peer, on: path, at: now)
         return true
+    }
+
+    private func peer(of path: ICEPath, _ datagram: RawSpan) -> HubPeer? {
+        if let peer = byPath[path] ?? adopt(path, datagram) { return peer }
+        statistics.strays &+= 1
+        return nil
     }
 
     func deliver(_ datagram: inout MutableRawSpan, to peer: HubPeer, on path: ICEPath, at now: Monotonic) {
@@ -254,7 +262,23 @@ extension PeerHub: DatagramHandler {
     package func socket(
         _ socket: UDPSocket, received datagram: inout MutableRawSpan, from source: TransportAddress, at now: Monotonic
     ) {
-        _ = receive(&datagram, on: ICEPath(socket: Self.udpSocket, remote: source), at: now)
+        let path = ICEPath(socket: Self.udpSocket, remote: source)
+        guard let peer = peer(of: path, datagram.bytes) else { return }
+        guard case .media = peer.connection.receive(&datagram, on: path, at: now) else {
+            return settle(peer, at: now)
+        }
+        peer.owner?.peerReceivedMedia(peer, at: now)
+        guard !peer.isUnsettled else { return }
+        peer.isUnsettled = true
+        unsettled.append(peer)
+    }
+
+    package func socketDrained(_ socket: UDPSocket, at now: Monotonic) {
+        for peer in unsettled {
+            peer.isUnsettled = false
+            settle(peer, at: now)
+        }
+        unsettled.removeAll(keepingCapacity: true)
     }
 }
 
