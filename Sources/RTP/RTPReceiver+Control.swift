@@ -12,7 +12,7 @@ extension RTPReceiver {
         var earliest = reportDueAt ?? .distantFuture
         if let due = transportFeedbackDueAt { earliest = min(earliest, due) }
         for index in streams.indices {
-            if let due = streams[index].nacks?.deadline { earliest = min(earliest, due) }
+            if let due = streams[index].nackDeadline { earliest = min(earliest, due) }
             if let due = keyFrameDueAt(index) { earliest = min(earliest, due) }
         }
         return earliest == .distantFuture ? nil : earliest
@@ -53,7 +53,7 @@ extension RTPReceiver {
     private func isFeedbackDue(at now: Monotonic) -> Bool {
         if let due = transportFeedbackDueAt, due <= now { return true }
         for index in streams.indices {
-            if let due = streams[index].nacks?.deadline, due <= now { return true }
+            if let due = streams[index].nackDeadline, due <= now { return true }
             if let due = keyFrameDueAt(index), due <= now { return true }
         }
         return false

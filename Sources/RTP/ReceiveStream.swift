@@ -183,7 +183,7 @@ struct ReceiveStream: Sendable {
         return statistics
     }
 
-    /// When lost packets are to be asked for.
+    /// When lost packets are to be asked for. A chain of optionals from outside would copy the whole stream.
     var nackDeadline: Monotonic? { nacks?.deadline }
 
     /// Lets time pass without packets.
