@@ -123,12 +123,15 @@ struct RetransmitSchedule {
 /// Unpredictable numbers from the seed that the driver gave: HMAC-SHA1 of a counter.
 struct ICERandom {
     private let seed: [UInt8]
+    private let tag: UInt32?
     private var counter: UInt64 = 0
     private let hmac: HMACSHA1
 
-    init(seed: [UInt8], hmac: @escaping HMACSHA1) {
+    /// - Parameter tag: stands in for the first 32 bits of transaction ids.
+    init(seed: [UInt8], tag: UInt32? = nil, hmac: @escaping HMACSHA1) {
         precondition(seed.count >= ICELimits.seedBytes, "an agent's seed has at least 16 random bytes")
         self.seed = seed
+        self.tag = tag
         self.hmac = hmac
     }
 
@@ -139,7 +142,7 @@ struct ICERandom {
         let digest = hmac(seed, block.span.raw)
         let bytes = digest.span.raw
         return STUNTransactionID(
-            high: bytes.bigEndian(at: 8, as: UInt32.self), low: bytes.bigEndian(at: 0, as: UInt64.self))
+            high: tag ?? bytes.bigEndian(at: 8, as: UInt32.self), low: bytes.bigEndian(at: 0, as: UInt64.self))
     }
 
     /// 12 bytes.

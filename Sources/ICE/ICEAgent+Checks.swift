@@ -42,7 +42,8 @@ extension ICEAgent {
         // A peer may not make us probe our own host unless we offered it.
         if to.ip.isLoopback, !from.ip.isLoopback { return false }
         switch (from.ip, to.ip) {
-        case (.v4, .v4): return true
+        // 169.254.0.0/16 has services of the host's cloud, which no peer can be.
+        case (.v4, .v4): return from.ip.isLinkLocal || !to.ip.isLinkLocal
         case (.v6, .v6): return from.ip.isLinkLocal == to.ip.isLinkLocal
         default: return false
         }
@@ -57,9 +58,9 @@ extension ICEAgent {
             if let stalest { removePair(at: stalest) }
         }
         let base = locals.first { $0.socket == path.socket && $0.isBase }
+        let unnamed = ICECandidate.host(path.remote, transport: path.socket.transport, tcpType: .passive)
         var pair = CandidatePair(
-            path: path,
-            localPriority: base?.candidate.priority ?? ICECandidate.priority(.host, localPreference: 65_535),
+            path: path, localPriority: base?.candidate.priority ?? unnamed.priority,
             remotePriority: remotePriority, at: now)
         pair.rank(as: role)
         pairs.append(pair)
@@ -168,12 +169,19 @@ extension ICEAgent {
         }
         if transaction.isRoutine { transaction.schedule.stop() }
         pairs[index].transaction = transaction
+        guard mayCheck(pairs[index], at: now) else { return }
         if path.socket.isRelayed { permitRelaying(on: path, at: now) }
         enqueue(
             .check(
                 OutgoingCheck(
                     path: path, transactionID: transaction.id, priority: reflexivePriority(at: index),
                     role: transaction.role, usesCandidate: transaction.usesCandidate)))
+    }
+
+    /// What may not be sent counts as lost, and has its next turn.
+    private mutating func mayCheck(_ pair: CandidatePair, at now: Monotonic) -> Bool {
+        guard pair.lastProof == nil, !pair.isValid else { return true }
+        return strangerBudget?.take(named: !pair.isAuthenticated, at: now) ?? true
     }
 
     /// PRIORITY of a request: what the peer shall give the candidate if it is new to it (section 7.1.1).

@@ -44,6 +44,15 @@ extension ICEAgent {
         select(path, isNominated: true, at: now)
     }
 
+    /// Media comes on a valid path that is not the selected one, which is silent: the peer's address has changed, by NAT
+    /// perhaps, and it does not nominate anew.
+    mutating func followMedia(onto path: ICEPath, at now: Monotonic) {
+        guard role == .controlled, isNominated, lastHeard + timing.followAfter <= now,
+            let index = index(of: path), pairs[index].isValid
+        else { return }
+        select(path, isNominated: true, at: now)
+    }
+
     /// Controlling: nominates the best valid pair, at once when no better one is pending, else after `nominationDelay`.
     mutating func nominateIfDue(at now: Monotonic) {
         guard let due = nominationDue, due <= now, let index = bestValid() else { return }
@@ -71,7 +80,8 @@ extension ICEAgent {
         selectionIsPrevious = false
         if nominated {
             isNominated = true
-            previous = nil
+            // What the peer sent before it changed over is still on its way.
+            if previous != nil, previousEndsAt == nil { previousEndsAt = now + timing.previousGrace }
             // Section 8.1.2: what was not checked yet will not be, unless it may become a backup.
             let keepsOthers = keepsBackups
             pairs.removeAll {
@@ -113,6 +123,7 @@ extension ICEAgent {
         selectionIsPrevious = false
         nominating = nil
         previous = nil
+        previousEndsAt = nil
         consentAt = nil
         keepaliveAt = nil
         pairs.removeAll()

@@ -11,6 +11,7 @@ extension ICEAgent {
         nominateIfDue(at: now)
         sendConsentIfDue(at: now)
         tendBackups(at: now)
+        forgetPrevious(at: now)
         checkLiveness(at: now)
         reschedule()
     }
@@ -32,6 +33,7 @@ extension ICEAgent {
         if let backupDeadline { earliest = min(earliest, backupDeadline) }
         if let nominationDue { earliest = min(earliest, nominationDue) }
         if let consentAt { earliest = min(earliest, consentAt) }
+        if let previousEndsAt { earliest = min(earliest, previousEndsAt) }
         if let livenessDeadline { earliest = min(earliest, livenessDeadline) }
         nextDeadline = earliest == .distantFuture ? nil : earliest
     }
@@ -43,9 +45,18 @@ extension ICEAgent {
         if state == .disconnected { setState(.connected) }
     }
 
+    private mutating func forgetPrevious(at now: Monotonic) {
+        guard let ends = previousEndsAt, ends <= now else { return }
+        previous = nil
+        previousEndsAt = nil
+    }
+
     private var livenessDeadline: Monotonic? {
-        guard selectedPath != nil, !selectionIsPrevious else { return startedAt.map { $0 + timing.patience } }
         let expiry = lastConsent + timing.consentExpiry
+        guard selectedPath != nil, !selectionIsPrevious else {
+            // A restart that comes to nothing ends nothing that goes on without it.
+            return startedAt.map { selectionIsPrevious ? max($0 + timing.patience, expiry) : $0 + timing.patience }
+        }
         return state == .connected ? min(expiry, lastHeard + timing.disconnectedAfter) : expiry
     }
 

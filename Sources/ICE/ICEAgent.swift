@@ -42,6 +42,17 @@ package struct ICEAgent: ~Copyable {
         /// For relays; without it there are none.
         package var md5: MD5Hash?
         package var timing = ICETiming()
+        /// Checks, retransmissions included, that may go at once to addresses that have not answered yet; then
+        /// `ICELimits.strangerChecksPerSecond`. For servers, to which anybody may name anybody's address. Nil: as many
+        /// as the checklist has.
+        package var strangerChecks: Int?
+        /// Whether media that passed its own authentication proves consent as an answered check does; always so for
+        /// the lite agent. For those who receive and send next to nothing: some encoders answer no checks once they
+        /// are connected.
+        package var mediaProvesConsent = false
+        /// The first 32 bits of all transaction ids, by which a driver of many agents finds the one that an answer is
+        /// for; the 64 that follow are random. Nil: all 96 are.
+        package var transactionTag: UInt32?
 
         package init(
             mode: Mode, role: Role = .controlled, credentials: ICECredentials, seed: [UInt8],
@@ -73,6 +84,10 @@ package struct ICEAgent: ~Copyable {
     let hmac: HMACSHA1
     let md5: MD5Hash?
     let timing: ICETiming
+    package let transactionTag: UInt32?
+    let mediaProvesConsent: Bool
+    /// For addresses that have not answered yet.
+    var strangerBudget: CheckBudget?
     var random: ICERandom
     var tieBreaker: UInt64
     package internal(set) var role: Role
@@ -81,6 +96,8 @@ package struct ICEAgent: ~Copyable {
     package internal(set) var localCredentials: ICECredentials
     var remoteCredentials: ICECredentials?
     var previous: PreviousGeneration?
+    /// When `previous` is forgotten; nil while the new generation has no nominated path.
+    var previousEndsAt: Monotonic?
 
     var locals: [LocalCandidate] = []
     var remotes: [ICECandidate] = []
@@ -139,7 +156,12 @@ package struct ICEAgent: ~Copyable {
         hmac = configuration.hmac
         md5 = configuration.md5
         timing = configuration.timing
-        random = ICERandom(seed: configuration.seed, hmac: configuration.hmac)
+        transactionTag = configuration.transactionTag
+        mediaProvesConsent = configuration.mediaProvesConsent || configuration.mode == .lite
+        strangerBudget = configuration.strangerChecks.map {
+            CheckBudget(burst: $0, perSecond: ICELimits.strangerChecksPerSecond, at: now)
+        }
+        random = ICERandom(seed: configuration.seed, tag: configuration.transactionTag, hmac: configuration.hmac)
         tieBreaker = random.nextUInt64()
         localCredentials = configuration.credentials
         startedAt = mode == .lite ? now : nil
@@ -161,17 +183,23 @@ extension ICEAgent {
         return previous?.paths.contains(path) ?? false
     }
 
+    /// Whether the peer has answered a check of ours on this path, which nobody can who only sends from there.
+    package func hasAnswered(_ path: ICEPath) -> Bool {
+        index(of: path).map { pairs[$0].lastProof != nil } ?? false
+    }
+
     /// Whether this path may still be sent on or heard from; a TCP connection of another can be closed.
     package func isInUse(_ path: ICEPath) -> Bool {
         index(of: path) != nil || path == selectedPath || previous?.paths.contains(path) ?? false
             || relays.contains { $0.client.path == path }
     }
 
-    /// Tells of media that passed its own authentication (SRTP or DTLS): a sign of life, and for the lite agent
-    /// consent too. Cheap enough for each packet; moves no deadline, but may make an event.
+    /// Tells of media that passed its own authentication (SRTP or DTLS): a sign of life, and consent where the
+    /// configuration says so. Cheap enough for each packet; moves no deadline, but may make an event.
     package mutating func recordMedia(on path: ICEPath, at now: Monotonic) {
+        if path != selectedPath { followMedia(onto: path, at: now) }
         guard path == selectedPath else { return }
-        hear(at: now, provesConsent: mode == .lite)
+        hear(at: now, provesConsent: mediaProvesConsent)
     }
 
     /// Adds one of our addresses. Full: host candidates begin to be paired; others are only kept for the description,
@@ -213,9 +241,12 @@ extension ICEAgent {
     /// address.
     package mutating func addRemoteCandidate(_ candidate: ICECandidate, at now: Monotonic) throws(ICEError) {
         guard isLive else { throw .closed }
-        guard candidate.component == 1, let address = candidate.address, Self.isUnicast(address) else {
+        guard candidate.component == 1, let named = candidate.address, Self.isUnicast(named) else {
             throw .unsupportedCandidate
         }
+        var candidate = candidate
+        // In mapped form an address would pass for one of the other family, this host's own among them.
+        candidate.endpoint = .address(TransportAddress(ip: named.ip.unmapped, port: named.port))
         if let fragment = candidate.fragment, let remoteCredentials, fragment != remoteCredentials.fragment {
             throw .unknownUsername
         }
@@ -235,7 +266,10 @@ extension ICEAgent {
         guard state != .closed else { return }
         precondition(credentials.fragment != localCredentials.fragment, "a restart needs a new fragment")
         let paths = pairs.filter { $0.isValid || $0.isAuthenticated }.map(\.path)
-        previous = selectedPath == nil ? nil : PreviousGeneration(local: localCredentials, paths: paths)
+        let earlier = previous?.paths.filter { $0 == selectedPath } ?? []
+        previous =
+            selectedPath == nil ? nil : PreviousGeneration(local: localCredentials, paths: paths + earlier)
+        previousEndsAt = nil
         localCredentials = credentials
         remoteCredentials = nil
         tieBreaker = random.nextUInt64()

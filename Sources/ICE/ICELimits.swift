@@ -24,6 +24,8 @@ package enum ICELimits {
     package static let pairs = 100
     /// Of them over TCP, each of which opens a connection to where the peer says.
     package static let tcpPairs = 8
+    /// Checks to addresses that have not answered, once `ICEAgent.Configuration.strangerChecks` are used up.
+    package static let strangerChecksPerSecond = 4
     /// Paths of the lite agent: a peer that moves on gets its oldest path forgotten.
     package static let litePaths = 16
     /// STUN servers asked by one agent, over all sockets.
@@ -86,6 +88,10 @@ package struct ICETiming: Sendable {
     /// For how long the backup must have answered alone: when a whole network comes back, the selected path answers
     /// within that time too.
     package var fallbackProof = Interval.seconds(1)
+    /// For how long paths and credentials of the generation before are good once the new one has its path.
+    package var previousGrace = Interval.seconds(3)
+    /// Silence on the selected path after which the controlled agent goes where media comes from.
+    package var followAfter = Interval.seconds(1)
     /// Before a broken TCP connection is dialled again; doubles each time.
     package var redialDelay = Interval.seconds(1)
     /// Mean time between consent checks; each wait is 0.8 to 1.2 of it (RFC 7675 section 5.1).

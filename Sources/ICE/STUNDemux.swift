@@ -51,6 +51,19 @@ package enum STUNDemux {
         return nil
     }
 
+    /// The first 32 bits of the transaction id of what looks like an answer to a Binding request; nil for anything else.
+    /// See `ICEAgent.Configuration.transactionTag`.
+    package static func transactionTag(ofResponse datagram: RawSpan) -> UInt32? {
+        guard datagram.byteCount >= STUNMessage.headerBytes,
+            datagram.bigEndian(at: 4, as: UInt32.self) == STUNMessage.magicCookie
+        else { return nil }
+        let type = datagram.bigEndian(at: 0, as: UInt16.self)
+        guard type == STUNMessage.type(.binding, .success) || type == STUNMessage.type(.binding, .error) else {
+            return nil
+        }
+        return datagram.bigEndian(at: 8, as: UInt32.self)
+    }
+
     private static func fragment(_ username: RawSpan) -> String? {
         var text = ""
         for offset in 0..<min(username.byteCount, ICELimits.fragmentCharacters.upperBound + 1) {

@@ -120,6 +120,7 @@ import Testing
         try Scene.offer(world)
         #expect(world.run(until: Scene.isConnected))
         #expect(world.b.selectedRemote == elsewhere)
+        world.run(for: .seconds(3))
         #expect(!world.b.isValidated(Scene.clientPath))
     }
 
@@ -132,9 +133,11 @@ import Testing
         #expect(world.b.inject(Request(to: old).bytes, on: Scene.clientPath, at: world.now) == .accepted)
         let answer = try #require(world.b.drain().first)
         #expect(verifyError(answer.bytes, key: Array(old.password.utf8)) == nil)
-        // Once the new generation has a nominated path the old is over.
+        // Once the new generation has a nominated path the old is over, after what may still be on its way.
         world.b.inject(
             Request(to: world.b.credentials, usesCandidate: true).bytes, on: Scene.clientPath, at: world.now)
+        world.aToB.isDown = true
+        world.run(for: .seconds(3))
         #expect(
             world.b.inject(Request(to: old, id: 2).bytes, on: Scene.clientPath, at: world.now)
                 == .ignored(.unknownUsername))
@@ -144,7 +147,12 @@ import Testing
     func failedRestart() throws {
         let world = try makeConnected(.lite)
         world.b.agent.restart(credentials: ICECredentials(random: [UInt8](50..<74)), at: world.now)
+        // The old path would do for both.
+        world.run(for: .seconds(60))
+        #expect(world.b.selectedPath == Scene.clientPath)
+        world.aToB.isDown = true
         world.run(for: .seconds(40))
+        world.aToB.isDown = false
         #expect(world.b.state == .failed)
         #expect(!world.b.isValidated(Scene.clientPath))
         world.run(for: .seconds(60))

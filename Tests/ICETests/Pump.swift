@@ -109,6 +109,7 @@ final class Host {
 
     // `#expect` cannot hold the agent itself, which is not copyable.
     func isValidated(_ path: ICEPath) -> Bool { agent.isValidated(path) }
+    func hasAnswered(_ path: ICEPath) -> Bool { agent.hasAnswered(path) }
     var localCandidates: [ICECandidate] { agent.localCandidates }
     var liveRelayCount: Int { agent.liveRelayCount }
     func releaseRelays(at now: Monotonic) -> Bool { agent.releaseRelays(at: now) }
