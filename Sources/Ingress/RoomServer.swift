@@ -80,8 +80,10 @@ package struct RoomServer: Sendable {
                 dtls: try DTLSContext(certificate: certificate), clock: NTPClock(wall, at: now),
                 addresses: try Self.addresses(options.bind))
             viewers = RoomViewers(room: room, environment: environment)
+            var publishers = environment
+            publishers.isICELite = false
             publications = WHIPPublications(
-                gate: room, hub: hub, environment: environment, slabPool: room.slabPool, log: log)
+                gate: room, hub: hub, environment: publishers, slabPool: room.slabPool, log: log)
         }
 
         /// The bound address; for "any", those of the machine that others can reach, loopback last.

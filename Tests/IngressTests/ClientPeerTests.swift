@@ -11,16 +11,18 @@ import WebRTC
 
 /// Client peers over real sockets of the loopback interface, against peers behind a hub's port.
 @Suite(.serialized, .timeLimit(.minutes(1))) struct ClientPeerTests {
-    private func connect(_ routes: Set<ICERoute>) async throws -> ClientScene {
+    private func connect(_ routes: Set<ICERoute>, server mode: ICEAgent.Mode = .lite) async throws -> ClientScene {
         let scene = try await ClientScene()
-        try await scene.begin(routes)
+        try await scene.begin(routes, server: mode)
         try await scene.until { $0.isConnected }
         return scene
     }
 
-    @Test("a client connects to a hub over each transport", arguments: [ICERoute.udp, .tcp])
-    func connects(route: ICERoute) async throws {
-        let scene = try await connect([route])
+    @Test(
+        "a client connects to a hub over each transport, whether or not the hub's peer checks it",
+        arguments: [ICERoute.udp, .tcp], [ICEAgent.Mode.lite, .full])
+    func connects(route: ICERoute, mode: ICEAgent.Mode) async throws {
+        let scene = try await connect([route], server: mode)
         await MediaLoop.run {
             #expect(scene.client.peer?.connection.ice.selectedPath?.route == route)
             #expect(scene.server.peer?.connection.ice.selectedPath?.route == route)
@@ -48,9 +50,11 @@ import WebRTC
         try await scene.until { _ in openSockets() <= before }
     }
 
-    @Test("ICE restarts under a connection, whatever its transport", arguments: [ICERoute.udp, .tcp])
-    func restarts(route: ICERoute) async throws {
-        let scene = try await connect([route])
+    @Test(
+        "ICE restarts under a connection, whatever its transport", arguments: [ICERoute.udp, .tcp],
+        [ICEAgent.Mode.lite, .full])
+    func restarts(route: ICERoute, mode: ICEAgent.Mode) async throws {
+        let scene = try await connect([route], server: mode)
         try await scene.restart([route])
         try await scene.until { scene in
             scene.client.peer?.connection.ice.isNominated == true
@@ -117,6 +121,8 @@ final class ClientScene {
     let clientHub = PeerHub()
     let server = OwnerProbe()
     let client = OwnerProbe()
+    /// Nil: the first that the hub's peers share.
+    var offeredPort: UInt16?
     private let context: DTLSContext
     private let network: ClientNetwork
 
@@ -136,9 +142,10 @@ final class ClientScene {
     private func makePeer(_ mode: ICEAgent.Mode, remote: ICECredentials?) throws -> WebRTCPeer {
         let credentials = ICECredentials(random: Randomness.bytes(24))
         var ice = ICEAgent.Configuration(
-            mode: mode, role: .controlling, credentials: credentials, seed: Randomness.bytes(32),
-            hmac: { HMAC.sha1Tag(key: $0, $1) })
+            mode: mode, role: remote == nil ? .controlling : .controlled, credentials: credentials,
+            seed: Randomness.bytes(32), hmac: { HMAC.sha1Tag(key: $0, $1) })
         ice.md5 = { Digest.md5Tag($0) }
+        if remote != nil { ice.transactionTag = serverHub.unusedTag() }
         return try WebRTCPeer(
             WebRTCPeer.Configuration(
                 ice: ice, remoteCredentials: remote, dtlsContext: context, dtlsRole: .client,
@@ -148,14 +155,17 @@ final class ClientScene {
             at: MediaLoop.now)
     }
 
-    /// The server answers the client's offer.
-    func begin(_ routes: Set<ICERoute>) throws {
+    /// The server answers the client's offer, without any candidate of the client's.
+    func begin(
+        _ routes: Set<ICERoute>, server mode: ICEAgent.Mode = .lite,
+        open: (PeerHub) throws -> Void = { try $0.open(on: .v4(0x7F00_0001), port: 0) }
+    ) throws {
         guard let client = client.peer else { return }
         let now = MediaLoop.now
-        try serverHub.open(on: .v4(0x7F00_0001), port: 0)
-        let connection = try makePeer(.lite, remote: client.connection.ice.localCredentials)
+        try open(serverHub)
+        let connection = try makePeer(mode, remote: client.connection.ice.localCredentials)
         let fragment = connection.ice.localCredentials.fragment
-        let peer = serverHub.add(connection, fragment: fragment, owner: server)
+        let peer = try serverHub.add(connection, fragment: fragment, on: serverHub.takePorts(), owner: server)
         server.peer = peer
         peer.settle(at: now)
         try setRemote(peer, at: now)
@@ -170,7 +180,7 @@ final class ClientScene {
     }
 
     func offer(_ routes: Set<ICERoute>) throws {
-        let address = TransportAddress(ip: .v4(0x7F00_0001), port: serverHub.port)
+        let address = TransportAddress(ip: .v4(0x7F00_0001), port: offeredPort ?? serverHub.port)
         for route in routes {
             let candidate =
                 route == .udp

@@ -68,27 +68,66 @@ import Testing
         #expect(try Self.addresses(external: "203.0.113.1") { $0.externalIPOnly = true } == ["203.0.113.1"])
     }
 
-    @Test("ports: one UDP port for all, the first of a range, TCP beside it or alone")
-    func ports() {
-        func network(_ change: (inout RTCConfiguration) -> Void = { _ in }) -> PublisherNetwork {
-            var rtc = RTCConfiguration()
-            change(&rtc)
-            return PublisherNetwork(rtc, interfaces: [])
-        }
-        #expect(network().udpPort == 7885)
-        #expect(network().tcpPort == nil)
-        #expect(network { $0.udpPorts = 5_000...5_003 }.udpPort == 5_000)
+    private static func network(
+        cpuCount: Int = .max, _ change: (inout RTCConfiguration) -> Void = { _ in }
+    ) -> PublisherNetwork {
+        var rtc = RTCConfiguration()
+        change(&rtc)
+        return PublisherNetwork(rtc, interfaces: [], cpuCount: cpuCount)
+    }
+
+    @Test("UDP ports are one, several that are shared, or a range with one for each; a range goes first")
+    func udpPorts() {
+        #expect(Self.network().udp == .shared(7_885...7_885))
+        #expect(Self.network { $0.udpPorts = 5_000...5_003 }.udp == .shared(5_000...5_003))
         #expect(
-            network {
+            Self.network {
+                $0.udpPorts = 5_000...5_003
                 $0.portRangeStart = 6_000
                 $0.portRangeEnd = 6_100
-            }.udpPort == 6_000)
-        let tcp = network {
+            }.udp == .own(6_000...6_100))
+        #expect(
+            Self.network {
+                $0.portRangeStart = 65_535
+                $0.portRangeEnd = 65_535
+            }.udp == .own(65_535...65_535))
+    }
+
+    @Test("shared ports are at most as many as CPUs", arguments: [(0, 1), (1, 1), (2, 2), (4, 4), (64, 4)])
+    func portsPerCPU(cpuCount: Int, expected: UInt16) {
+        let network = Self.network(cpuCount: cpuCount) { $0.udpPorts = 7_885...7_888 }
+        #expect(network.udp == .shared(7_885...7_884 + expected))
+        #expect(Self.network(cpuCount: 8) { $0.udpPorts = 65_530...65_535 }.udp == .shared(65_530...65_535))
+    }
+
+    @Test("TCP stands beside UDP, or alone, and then nothing of UDP is used")
+    func tcp() {
+        #expect(Self.network().tcpPort == nil)
+        #expect(Self.network { $0.tcpPort = 7_881 }.tcpPort == 7_881)
+        let alone = Self.network {
             $0.tcpPort = 7_881
             $0.forceTCP = true
+            $0.useSTUNPortAsICE = true
+            $0.portRangeStart = 6_000
         }
-        #expect(tcp.udpPort == nil && tcp.tcpPort == 7_881)
-        #expect(network { $0.useICELite = true }.isICELite)
+        #expect(alone.udp == .off && alone.tcpPort == 7_881)
+        #expect(!alone.usesSTUNPort && alone.stunServers.isEmpty)
+    }
+
+    @Test("STUN's port is advertised when asked for, and checks are the publisher's alone when asked for")
+    func flags() {
+        #expect(!Self.network().usesSTUNPort && !Self.network().isICELite)
+        #expect(Self.network { $0.useSTUNPortAsICE = true }.usesSTUNPort)
+        #expect(Self.network { $0.useICELite = true }.isICELite)
+    }
+
+    @Test("STUN servers are asked only when nothing else says how the machine is seen, and someone could use it")
+    func stunServers() {
+        #expect(Self.network().stunServers == RTCConfiguration().stunServers)
+        #expect(Self.network { $0.stunServers = ["stun.example.com"] }.stunServers == ["stun.example.com"])
+        #expect(Self.network { $0.nodeIP = NodeAddresses(v4: "198.51.100.4", v6: "") }.stunServers.isEmpty)
+        #expect(Self.network { $0.useExternalIP = true }.stunServers.isEmpty)
+        #expect(Self.network { $0.useICELite = true }.stunServers.isEmpty)
     }
 
     @Test(
@@ -124,6 +163,16 @@ import Testing
         #expect(try await ExternalAddress.find(asking: ["127.0.0.1:\(port)"]) == Self.ip("203.0.113.77"))
         await server.close()
         #expect(try await ExternalAddress.find(asking: ["127.0.0.1:\(port)"], within: .milliseconds(20)) == nil)
+    }
+
+    @Test("outer addresses are asked for from each inner one, and each is told once")
+    func stunFromEach() async throws {
+        let server = try await STUNServerDouble(seen: try Self.ip("203.0.113.77"))
+        let asked = await ["127.0.0.1:\(server.port)"]
+        let inside = [try Self.ip("127.0.0.1"), try Self.ip("127.0.0.2"), try Self.ip("192.0.2.99")]
+        #expect(await ExternalAddress.find(asking: asked, from: inside) == [try Self.ip("203.0.113.77")])
+        await server.close()
+        #expect(await ExternalAddress.find(asking: asked, from: inside, within: .milliseconds(20)).isEmpty)
     }
 }
 

@@ -27,7 +27,7 @@ final class DaemonParts {
     nonisolated private let levels: LogLevels
     nonisolated let log: Logger
     private(set) var configuration: IngressConfiguration
-    private let admission: AdmissionControl
+    let admission: AdmissionControl
     private let monitor: CPUMonitor
     private let redis: RedisBus
     private let server: RPCServer

@@ -10,6 +10,8 @@ package final class ExternalAddress: DatagramHandler {
         package static let patience = Interval.seconds(5)
         static let pause = Interval.milliseconds(500)
         static let servers = 8
+        /// Of this machine, asked from.
+        static let addresses = 8
         static let defaultPort: UInt16 = 3_478
     }
 
@@ -18,13 +20,28 @@ package final class ExternalAddress: DatagramHandler {
     private var servers: [TransportAddress] = []
     private let found: AsyncStream<TransportAddress.IP>.Continuation
 
+    /// The outer addresses of a machine with these inner ones, in their order and each once: what is asked from each
+    /// alone, as each may have another way out. Those without an answer in time are left out.
+    package static func find(
+        asking servers: [String], from inside: [TransportAddress.IP], within patience: Interval = Limits.patience
+    ) async -> [TransportAddress.IP] {
+        let asked = inside.prefix(Limits.addresses).map { ip in
+            Task { @MediaLoop in try? await find(asking: servers, from: ip, within: patience) }
+        }
+        var found: [TransportAddress.IP] = []
+        for task in asked {
+            if let ip = await task.value, !found.contains(ip) { found.append(ip) }
+        }
+        return found
+    }
+
     /// The IPv4 address that the first of `servers` (`host:port`) answers with; nil when none does in time.
     package static func find(
-        asking servers: [String], within patience: Interval = Limits.patience
+        asking servers: [String], from inside: TransportAddress.IP = .v4(0), within patience: Interval = Limits.patience
     ) async throws(RuntimeError) -> TransportAddress.IP? {
         let (answers, continuation) = AsyncStream<TransportAddress.IP>.makeStream()
         let question = ExternalAddress(continuation)
-        let socket = try UDPSocket(on: TransportAddress(ip: .v4(0), port: 0), handler: question)
+        let socket = try UDPSocket(on: TransportAddress(ip: inside, port: 0), handler: question)
         question.socket = socket
         let tasks =
             servers.prefix(Limits.servers).map { server in Task { @MediaLoop in await question.resolve(server) } }

@@ -4,39 +4,73 @@ package import ServiceConfiguration
 
 /// Where WebRTC publishers reach the daemon.
 package struct PublisherNetwork: Equatable, Sendable {
+    package enum UDP: Equatable, Sendable {
+        case off
+        /// Each publisher is told of one of them, in turn.
+        case shared(ClosedRange<UInt16>)
+        /// Each publisher has one of them for itself.
+        case own(ClosedRange<UInt16>)
+    }
+
+    package static let stunPort: UInt16 = 3_478
+
     /// To advertise as host candidates, the best first.
     package var addresses: [TransportAddress.IP]
-    /// Nil: nothing is advertised over UDP.
-    package var udpPort: UInt16?
+    package var udp: UDP
+    /// `stunPort` is advertised beside what `udp` says.
+    package var usesSTUNPort: Bool
     /// Nil: no media over TCP.
     package var tcpPort: UInt16?
     /// Connectivity is checked by the publisher alone.
     package var isICELite: Bool
+    /// Asked how they see the UDP ports, for server-reflexive candidates.
+    package var stunServers: [String]
 
     /// What `rtc_config` says, on a machine with these interfaces.
     /// - Parameter external: as STUN servers see the machine; with `use_external_ip` only.
-    package init(_ rtc: RTCConfiguration, interfaces: [NetworkInterface], external: [TransportAddress.IP] = []) {
+    /// - Parameter cpuCount: shared ports are at most as many.
+    package init(
+        _ rtc: RTCConfiguration, interfaces: [NetworkInterface], external: [TransportAddress.IP] = [],
+        cpuCount: Int = .max
+    ) {
         addresses = Self.addresses(rtc, interfaces, external)
-        let range = rtc.portRangeStart > 0 ? UInt16(clamping: rtc.portRangeStart) : nil
-        udpPort = rtc.forceTCP ? nil : range ?? rtc.udpPorts?.lowerBound ?? RTCConfiguration.defaultUDPPort
+        udp = Self.udp(rtc, cpuCount: max(1, cpuCount))
+        usesSTUNPort = rtc.useSTUNPortAsICE && !rtc.forceTCP
         tcpPort = rtc.tcpPort > 0 ? UInt16(clamping: rtc.tcpPort) : nil
         isICELite = rtc.useICELite
+        let knowsItsAddress = !rtc.nodeIP.isEmpty || rtc.useExternalIP
+        stunServers = knowsItsAddress || rtc.useICELite || udp == .off ? [] : rtc.stunServers
+    }
+
+    private static func udp(_ rtc: RTCConfiguration, cpuCount: Int) -> UDP {
+        if rtc.forceTCP { return .off }
+        if rtc.portRangeStart > 0 {
+            let first = UInt16(clamping: rtc.portRangeStart)
+            return .own(first...max(first, UInt16(clamping: rtc.portRangeEnd)))
+        }
+        guard let ports = rtc.udpPorts else {
+            return .shared(RTCConfiguration.defaultUDPPort...RTCConfiguration.defaultUDPPort)
+        }
+        let last = min(Int(ports.upperBound), Int(ports.lowerBound) + min(cpuCount, 1 << 16) - 1)
+        return .shared(ports.lowerBound...UInt16(clamping: last))
     }
 
     /// On this machine as it is now; asks STUN servers where `rtc_config` says so.
     @MediaLoop
-    static func find(_ rtc: RTCConfiguration) async throws(StartupError) -> PublisherNetwork {
-        let asks = rtc.useExternalIP && rtc.nodeIP.isEmpty
-        let external: TransportAddress.IP?
+    static func find(_ rtc: RTCConfiguration, cpuCount: Int) async throws(StartupError) -> PublisherNetwork {
         let interfaces: [NetworkInterface]
+        var external: [TransportAddress.IP] = []
         do throws(RuntimeError) {
-            external = asks ? try await ExternalAddress.find(asking: rtc.stunServers) : nil
             interfaces = try NetworkInterface.all()
         } catch {
             throw .system(error)
         }
-        if asks, external == nil { throw .externalAddress }
-        return PublisherNetwork(rtc, interfaces: interfaces, external: [external].compactMap(\.self))
+        if rtc.useExternalIP, rtc.nodeIP.isEmpty {
+            let inside = hosts(rtc, interfaces).filter { !$0.isV6 && !$0.isLoopback }
+            external = await ExternalAddress.find(asking: rtc.stunServers, from: inside)
+            guard !external.isEmpty else { throw .externalAddress }
+        }
+        return PublisherNetwork(rtc, interfaces: interfaces, external: external, cpuCount: cpuCount)
     }
 
     private static func addresses(

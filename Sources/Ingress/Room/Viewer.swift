@@ -49,14 +49,18 @@ package final class Viewer {
         onClose: @escaping @MediaLoop () -> Void
     ) throws(ViewerError) -> (viewer: Viewer, answer: SessionDescription) {
         let credentials = ICECredentials(random: Randomness.bytes(ICECredentials.randomBytes))
+        let ports: PeerPorts
+        do throws(RuntimeError) { ports = try hub.takePorts() } catch { throw .connection }
+        var isTaken = false
+        defer { if !isTaken { hub.giveBack(ports, at: now) } }
         let plan = try makePlan(
-            offer: offer, credentials: credentials, codec: codec, parameters: parameters, isStereo: isStereo, hub: hub,
-            environment: environment)
+            offer: offer, credentials: credentials, codec: codec, parameters: parameters, isStereo: isStereo,
+            ports: ports, environment: environment)
         let viewer = Viewer(stream: stream, wish: wish, codec: codec, at: now, onClose: onClose)
         var connection: WebRTCPeer
         do {
             let configuration = try WebRTCPeer.Configuration(
-                plan: plan, ice: environment.agent(credentials), dtlsContext: environment.dtls,
+                plan: plan, ice: environment.agent(credentials, on: hub), dtlsContext: environment.dtls,
                 clock: environment.clock, cname: PeerEnvironment.cname, targetBitrate: targetBitrate)
             connection = try WebRTCPeer(configuration, at: now)
         } catch {
@@ -71,7 +75,8 @@ package final class Viewer {
             case .audio: viewer.audioStream = index
             }
         }
-        let peer = hub.add(connection, fragment: credentials.fragment, owner: viewer)
+        let peer = hub.add(connection, fragment: credentials.fragment, on: ports, owner: viewer)
+        isTaken = true
         viewer.peer = peer
         peer.settle(at: now)
         return (viewer, plan.localDescription)
@@ -79,7 +84,7 @@ package final class Viewer {
 
     private static func makePlan(
         offer: SessionDescription, credentials: ICECredentials, codec: VideoCodec, parameters: [String: String],
-        isStereo: Bool, hub: PeerHub, environment: PeerEnvironment
+        isStereo: Bool, ports: PeerPorts, environment: PeerEnvironment
     ) throws(ViewerError) -> MediaPlan {
         let stream = "ingress"
         var ssrcs: Set<UInt32> = []
@@ -94,7 +99,7 @@ package final class Viewer {
                 layers: [SentLayer(ssrc: numbers[1], rtxSSRC: numbers[2])]))
         do throws(MediaPlanError) {
             return try MediaPlan.answer(
-                to: offer, wanting: capabilities, local: environment.transport(credentials, port: hub.port))
+                to: offer, wanting: capabilities, local: environment.transport(credentials, on: ports))
         } catch {
             throw .offer(error)
         }

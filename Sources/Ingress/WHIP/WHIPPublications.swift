@@ -46,19 +46,22 @@ package final class WHIPPublications: WHIPPublishers {
 
     package func open(_ opening: WHIPOpening) async throws(WHIPError) -> WHIPAccepted {
         let id = opening.resourceID
+        let ports = try await takePorts()
+        var isTaken = false
+        defer { if !isTaken { hub.giveBack(ports, at: MediaLoop.now) } }
         let credentials = ICECredentials(random: Randomness.bytes(ICECredentials.randomBytes))
         // Before the gate is asked: an offer that is no use must not make a session.
         let plan = Result { () throws(MediaPlanError) in
             try ReceivePlan.answer(
-                to: opening.offer, accepting: capabilities, local: environment.transport(credentials, port: hub.port))
+                to: opening.offer, accepting: capabilities, local: environment.transport(credentials, on: ports))
         }
         if case .failure(let error) = plan, !passesOffersOn { throw .unusableOffer(error) }
         self.opening.insert(id)
         defer { self.opening.remove(id) }
         let admission = try await admit(opening)
-        let answer =
+        let answer: [UInt8] =
             switch admission.way {
-            case .here(let sink): try answer(plan, sink, credentials, opening)
+            case .here(let sink): try answer(plan, sink, credentials, ports, isTaken: &isTaken, opening)
             case .proxied(let source): try await answer(source, opening)
             }
         return WHIPAccepted(answer: answer, sessionID: admission.sessionID)
@@ -79,7 +82,7 @@ package final class WHIPPublications: WHIPPublishers {
 
     private func answer(
         _ plan: Result<ReceivePlan, MediaPlanError>, _ sink: WHIPSink, _ credentials: ICECredentials,
-        _ opening: WHIPOpening
+        _ ports: PeerPorts, isTaken: inout Bool, _ opening: WHIPOpening
     ) throws(WHIPError) -> [UInt8] {
         let id = opening.resourceID
         let now = MediaLoop.now
@@ -91,9 +94,10 @@ package final class WHIPPublications: WHIPPublishers {
         do throws(WHIPSourceError) {
             guard self.opening.contains(id) else { throw .connection }
             sources[id] = try WHIPSource(
-                plan: usable, to: sink, slabPool: slabPool, hub: hub, environment: environment,
+                plan: usable, to: sink, slabPool: slabPool, hub: hub, ports: ports, environment: environment,
                 credentials: credentials, at: now
             ) { [weak self] reason in self?.left(id, reason) }
+            isTaken = true
         } catch {
             sink.media.sourceEnded(.disconnected, at: now)
             throw .internalFault
@@ -115,6 +119,18 @@ package final class WHIPPublications: WHIPPublishers {
         return answer
     }
 
+    private func takePorts() async throws(WHIPError) -> PeerPorts {
+        let ports: PeerPorts
+        do throws(RuntimeError) {
+            ports = try hub.takePorts()
+        } catch {
+            log.warning("no UDP port for a WHIP publisher: \(error)")
+            throw .unavailable
+        }
+        await hub.learnReflexive(ports, at: MediaLoop.now)
+        return ports
+    }
+
     package func trickle(_ fragment: TrickleFragment, resourceID: String) async throws(WHIPError) {
         if let source = proxied[resourceID] { return try await source.trickle(fragment) }
         guard let source = sources[resourceID] else { throw .notFound }
@@ -134,7 +150,8 @@ package final class WHIPPublications: WHIPPublishers {
             let credentials = source.restart(
                 remote, candidates: fragment.candidates.map(\.candidate), at: MediaLoop.now)
         else { throw .restartUnsupported }
-        let local = environment.transport(credentials, port: hub.port)
+        guard let ports = source.ports else { throw .notFound }
+        let local = environment.transport(credentials, on: ports)
         var answer = TrickleFragment(
             transport: TransportAttributes(iceUfrag: local.iceUfrag, icePwd: local.icePwd))
         answer.isICELite = local.isICELite

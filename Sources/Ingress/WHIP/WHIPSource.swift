@@ -42,9 +42,11 @@ package final class WHIPSource {
 
     private static var nextSource: UInt32 = 1
 
+    /// - Parameter ports: those that the answer tells of; the source's, unless this throws.
     /// - Parameter onEnd: the publisher is gone; not called after `end`.
     init(
-        plan: ReceivePlan, to sink: WHIPSink, slabPool: SlabPool, hub: PeerHub, environment: PeerEnvironment,
+        plan: ReceivePlan, to sink: WHIPSink, slabPool: SlabPool, hub: PeerHub, ports: PeerPorts,
+        environment: PeerEnvironment,
         credentials: ICECredentials, at now: Monotonic, onEnd: @escaping @MediaLoop (SessionEnd) -> Void
     ) throws(WHIPSourceError) {
         self.plan = plan
@@ -59,21 +61,12 @@ package final class WHIPSource {
             self.sink = sink
             outlet = .packets(PacketOutlet(plan, to: sink, slabPool: slabPool))
         }
-        let connection: WebRTCPeer
-        do {
-            let remote = try WebRTCPeer.Remote(plan: plan)
-            var configuration = WebRTCPeer.Configuration(
-                ice: environment.agent(credentials), remoteCredentials: remote.credentials,
-                dtlsContext: environment.dtls, dtlsRole: remote.dtlsRole, remoteFingerprints: remote.fingerprints,
-                clock: environment.clock, cname: PeerEnvironment.cname, targetBitrate: 100_000)
-            configuration.receiver = plan.receiver(
-                localSSRC: .random(in: 1 ... .max), cname: PeerEnvironment.cname, clock: environment.clock)
-            connection = try WebRTCPeer(configuration, at: now)
-        } catch {
-            throw .connection
+        var connection = try Self.connection(plan, environment, credentials, hub, at: now)
+        for (candidate, socket) in environment.hosts(on: ports) {
+            try? connection.ice.addLocalCandidate(candidate, socket: socket, at: now)
         }
         if case .packets(let outlet) = outlet { outlet.source = self }
-        let peer = hub.add(connection, fragment: credentials.fragment, owner: self)
+        let peer = hub.add(connection, fragment: credentials.fragment, on: ports, owner: self)
         self.peer = peer
         for candidate in plan.remote.candidates.prefix(ICELimits.remoteCandidates) {
             peer.addRemoteCandidate(candidate, at: now)
@@ -81,7 +74,29 @@ package final class WHIPSource {
         peer.settle(at: now)
     }
 
+    private static func connection(
+        _ plan: ReceivePlan, _ environment: PeerEnvironment, _ credentials: ICECredentials, _ hub: PeerHub,
+        at now: Monotonic
+    ) throws(WHIPSourceError) -> WebRTCPeer {
+        do {
+            let remote = try WebRTCPeer.Remote(plan: plan)
+            var configuration = WebRTCPeer.Configuration(
+                ice: environment.agent(credentials, remote: plan.remote, on: hub),
+                remoteCredentials: remote.credentials, dtlsContext: environment.dtls, dtlsRole: remote.dtlsRole,
+                remoteFingerprints: remote.fingerprints,
+                clock: environment.clock, cname: PeerEnvironment.cname, targetBitrate: 100_000)
+            configuration.receiver = plan.receiver(
+                localSSRC: .random(in: 1 ... .max), cname: PeerEnvironment.cname, clock: environment.clock)
+            return try WebRTCPeer(configuration, at: now)
+        } catch {
+            throw .connection
+        }
+    }
+
     // MARK: - The resource's side
+
+    /// Those that the publisher was told of; nil once it is gone.
+    var ports: PeerPorts? { peer?.ports }
 
     func trickle(_ candidates: [String], at now: Monotonic) {
         for candidate in candidates { peer?.addRemoteCandidate(candidate, at: now) }

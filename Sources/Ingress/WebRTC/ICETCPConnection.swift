@@ -41,6 +41,7 @@ final class ICETCPConnection: TCPStreamHandler, TimerHandler {
                 try reader.removeFrame()
                 var datagram = frame
                 guard receive(&datagram, at: now) else { return lose(at: now) }
+                guard !isAdopted, hub?.owns(path) ?? false else { continue }
                 isAdopted = true
                 patience.cancel()
             }

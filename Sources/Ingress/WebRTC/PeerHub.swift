@@ -27,12 +27,20 @@ package final class HubPeer {
     fileprivate let timer = LoopTimer()
     fileprivate var paths: Set<ICEPath> = []
     fileprivate(set) weak var hub: PeerHub?
-    /// A client peer's own sockets; nil for one behind the hub's port.
+    /// A client peer's own sockets; nil for one behind the hub's ports.
     var endpoint: ClientEndpoint?
+    /// Nil for a client peer.
+    package let ports: PeerPorts?
+    /// Where the last datagram went, and most likely the next one goes.
+    fileprivate var sendingPort: HubPort?
 
-    fileprivate init(_ connection: consuming WebRTCPeer, fragment: String, owner: any HubPeerOwner) {
+    fileprivate init(
+        _ connection: consuming WebRTCPeer, fragment: String, ports: PeerPorts?, owner: any HubPeerOwner
+    ) {
         self.connection = connection
         fragments = [fragment]
+        self.ports = ports
+        sendingPort = ports?.all.first
         self.owner = owner
     }
 
@@ -60,10 +68,11 @@ package final class HubPeer {
     }
 }
 
-/// All WebRTC peers of the process behind one UDP port, and ICE-TCP on the same number.
+/// All WebRTC peers of the process behind a few UDP ports, or one for each, and ICE-TCP.
 ///
-/// A datagram finds its peer by the path it came on; the first STUN request of a path names the peer by its fragment. Anything
-/// else from an unknown path is dropped before it costs more than a look at its first bytes.
+/// STUN finds its peer by what it says: a request by the fragment in it, an answer by the tag of its transaction id.
+/// Everything else finds it by its path, which is the peer's once its agent took an authenticated message on it. What
+/// comes on other paths is dropped before it costs more than a look at its first bytes.
 @MediaLoop
 package final class PeerHub {
     package struct Statistics: Sendable {
@@ -79,60 +88,70 @@ package final class PeerHub {
         package static let tcpConnections = 1_024
         /// Time for the first STUN request on a TCP connection.
         package static let tcpPatience = Interval.seconds(10)
+        /// Ports of a range that are tried for one peer.
+        package static let portAttempts = 512
     }
 
     package private(set) var statistics = Statistics()
-    package private(set) var port: UInt16 = 0
+    /// The first of those that peers share; 0 when they share none.
+    package internal(set) var port: UInt16 = 0
 
-    private var udp: UDPSocket?
-    private var listener: TCPListener?
+    /// By their number, which is that of `ICESocket`.
+    var ports: [Int32: HubPort] = [:]
+    var shared: [HubPort] = []
+    var common: HubPort?
+    var own: OwnPorts?
+    var nextShared = -1
+    var nextSocket: Int32 = -1
+    var listener: TCPListener?
+    /// Questions to STUN servers under way, by the tag of their transaction ids.
+    var questions: [UInt32: ReflexiveQuestion] = [:]
+    var stunServers: [TransportAddress] = []
     private var byFragment: [String: HubPeer] = [:]
+    private var byTag: [UInt32: HubPeer] = [:]
     private var byPath: [ICEPath: HubPeer] = [:]
     private var connections: [ICEPath: ICETCPConnection] = [:]
     /// Publishers whose packets came in this wake-up of the socket, which are settled at its end: packets come in bursts,
     /// and what they cause for others has left their owners already.
     private var unsettled: [HubPeer] = []
     private var nextConnection: Int32 = 1
-    private static let udpSocket = ICESocket(id: 0, transport: .udp)
 
     package init() {}
 
-    /// Of the UDP socket that all peers share but those with sockets of their own.
-    package var udpStatistics: UDPStatistics { udp?.statistics ?? UDPStatistics() }
+    /// Of the first UDP port that peers share.
+    package var udpStatistics: UDPStatistics { shared.first?.socket?.statistics ?? UDPStatistics() }
 
-    /// TCP connections of others to the hub's port.
+    /// TCP connections of others to the hub.
     package var connectionCount: Int { connections.count }
-
-    /// Binds UDP and TCP; port 0 takes any that is free for both.
-    package func open(on ip: TransportAddress.IP, port: UInt16) throws(RuntimeError) {
-        try openUDP(on: ip, port: port)
-        try openTCP(on: ip, port: self.port)
-    }
-
-    package func openUDP(on ip: TransportAddress.IP, port: UInt16) throws(RuntimeError) {
-        let udp = try UDPSocket(on: TransportAddress(ip: ip, port: port), handler: self)
-        self.udp = udp
-        self.port = udp.address.port
-    }
-
-    package func openTCP(on ip: TransportAddress.IP, port: UInt16) throws(RuntimeError) {
-        listener = try TCPListener(on: TransportAddress(ip: ip, port: port), handler: self)
-    }
 
     package func close() {
         for peer in Array(byFragment.values) where peer.hub === self { peer.close(at: MediaLoop.now) }
         for connection in connections.values { connection.stream.close() }
         connections = [:]
         listener?.close()
-        udp?.close()
+        for question in questions.values { question.stop() }
+        questions = [:]
+        for port in ports.values { port.close() }
+        ports = [:]
     }
 
-    /// Takes a peer whose ICE fragment is `fragment`.
-    package func add(_ connection: consuming WebRTCPeer, fragment: String, owner: any HubPeerOwner) -> HubPeer {
-        let peer = HubPeer(connection, fragment: fragment, owner: owner)
+    /// Takes a peer whose ICE fragment is `fragment`. `ports` are those it was told of.
+    package func add(
+        _ connection: consuming WebRTCPeer, fragment: String, on ports: PeerPorts, owner: any HubPeerOwner
+    ) -> HubPeer {
+        let tag = connection.ice.transactionTag
+        let peer = HubPeer(connection, fragment: fragment, ports: ports, owner: owner)
         peer.hub = self
         byFragment[fragment] = peer
+        if let tag { byTag[tag] = peer }
         return peer
+    }
+
+    /// A tag that no other agent has.
+    package func unusedTag() -> UInt32 {
+        var tag: UInt32
+        repeat { tag = Randomness.integer() } while byTag[tag] != nil || questions[tag] != nil
+        return tag
     }
 
     /// Takes a peer with sockets of its own, which seeks the other side itself: one that offers, or that publishes to
@@ -142,14 +161,14 @@ package final class PeerHub {
         _ connection: consuming WebRTCPeer, network: ClientNetwork, owner: any HubPeerOwner, at now: Monotonic
     ) throws(RuntimeError) -> HubPeer {
         let fragment = connection.ice.localCredentials.fragment
-        let peer = HubPeer(connection, fragment: fragment, owner: owner)
+        let peer = HubPeer(connection, fragment: fragment, ports: nil, owner: owner)
         peer.endpoint = try ClientEndpoint(peer, network: network, at: now)
         peer.hub = self
         byFragment[fragment] = peer
         return peer
     }
 
-    /// Begins a new ICE generation. A peer behind the hub's port is found by both fragments for a while; a client peer
+    /// Begins a new ICE generation. A peer behind the hub's ports is found by both fragments for a while; a client peer
     /// gathers anew on `network`. `HubPeer.settle` comes next.
     package func restartICE(
         _ peer: HubPeer, credentials: ICECredentials, network: ClientNetwork? = nil, at now: Monotonic
@@ -169,12 +188,14 @@ package final class PeerHub {
     package func remove(_ peer: HubPeer) {
         peer.timer.cancel()
         for fragment in peer.fragments { forget(fragment, of: peer) }
+        if let tag = peer.connection.ice.transactionTag, byTag[tag] === peer { byTag[tag] = nil }
         for path in peer.paths {
             byPath[path] = nil
             connections.removeValue(forKey: path)?.stream.closeAfterFlush()
         }
         peer.paths = []
         peer.endpoint?.close(at: MediaLoop.now)
+        if peer.hub === self, let ports = peer.ports { giveBack(ports, at: MediaLoop.now) }
         peer.hub = nil
     }
 
@@ -192,33 +213,63 @@ package final class PeerHub {
     /// Writes everything that may leave now into the socket's batch.
     private func drain(_ peer: HubPeer, at now: Monotonic) {
         if let endpoint = peer.endpoint { return endpoint.drain(peer, at: now) }
-        guard let udp else { return }
-        var more = true
-        while more {
-            var streamPath: ICEPath?
-            more = udp.withNextSlot { slot in
-                guard let path = peer.connection.pollTransmit(into: &slot, at: now) else { return nil }
-                guard path.socket.transport != .udp else { return path.remote }
-                streamPath = path
-                connections[path]?.send(slot.bytes)
-                slot.removeAll()
-                return nil
-            }
-            if streamPath != nil { more = true }
-        }
+        while let port = peer.sendingPort, drainOne(peer, through: port, at: now) {}
     }
 
+    /// Writes into the batch of the port that the last datagram went out of; one for another is copied to it.
+    private func drainOne(_ peer: HubPeer, through port: HubPort, at now: Monotonic) -> Bool {
+        var hasForwarded = false
+        let hasSent = port.socket?.withNextSlot { slot in
+            guard let path = peer.connection.pollTransmit(into: &slot, at: now) else { return nil }
+            if path.socket == port.id { return path.remote }
+            hasForwarded = true
+            if path.socket.transport == .tcp {
+                connections[path]?.send(slot.bytes)
+            } else if let other = ports[path.socket.id] {
+                other.socket?.send(slot.bytes, to: path.remote)
+                peer.sendingPort = other
+            }
+            slot.removeAll()
+            return nil
+        }
+        return hasSent ?? false || hasForwarded
+    }
+
+    /// False when it is nobody's.
     func receive(_ datagram: inout MutableRawSpan, on path: ICEPath, at now: Monotonic) -> Bool {
-        guard let peer = peer(of: path, datagram.bytes) else { return false }
+        if let question = question(answeredBy: datagram.bytes) {
+            question.receive(datagram.bytes, on: path, at: now)
+            return true
+        }
+        if let peer = peer(namedBy: datagram.bytes) {
+            deliver(&datagram, to: peer, on: path, at: now)
+            adopt(path, for: peer)
+            return true
+        }
+        guard let peer = byPath[path] else {
+            statistics.strays &+= 1
+            return false
+        }
         deliver(&datagram, to: peer, on: path, at: now)
         return true
     }
 
-    private func peer(of path: ICEPath, _ datagram: RawSpan) -> HubPeer? {
-        if let peer = byPath[path] ?? adopt(path, datagram) { return peer }
-        statistics.strays &+= 1
-        return nil
+    /// The peer that STUN says it is for. The agent itself checks the message's integrity.
+    private func peer(namedBy datagram: RawSpan) -> HubPeer? {
+        guard STUNDemux.classify(datagram) == .stun else { return nil }
+        if let tag = STUNDemux.transactionTag(ofResponse: datagram) { return byTag[tag] }
+        guard let fragment = STUNDemux.localFragment(of: datagram), let peer = byFragment[fragment], peer.ports != nil
+        else { return nil }
+        return peer
     }
+
+    private func question(answeredBy datagram: RawSpan) -> ReflexiveQuestion? {
+        guard !questions.isEmpty else { return nil }
+        return STUNDemux.transactionTag(ofResponse: datagram).flatMap { questions[$0] }
+    }
+
+    /// Whether a peer has this path.
+    func owns(_ path: ICEPath) -> Bool { byPath[path] != nil }
 
     func deliver(_ datagram: inout MutableRawSpan, to peer: HubPeer, on path: ICEPath, at now: Monotonic) {
         if case .media = peer.connection.receive(&datagram, on: path, at: now) {
@@ -227,23 +278,27 @@ package final class PeerHub {
         settle(peer, at: now)
     }
 
-    /// Finds the peer that a STUN request on an unknown path names. The agent itself checks the request's integrity.
-    private func adopt(_ path: ICEPath, _ datagram: RawSpan) -> HubPeer? {
-        guard STUNDemux.classify(datagram) == .stun, let fragment = STUNDemux.localFragment(of: datagram),
-            let peer = byFragment[fragment]
-        else { return nil }
+    /// Gives a path to the peer whose agent has taken an authenticated message on it.
+    private func adopt(_ path: ICEPath, for peer: HubPeer) {
+        let owner = byPath[path]
+        guard owner !== peer, peer.hub === self, peer.connection.ice.isValidated(path) else { return }
+        if let owner, owner.connection.ice.isValidated(path) {
+            // Whoever knows a fragment of its own can send with another's address, but not answer there.
+            guard peer.connection.ice.hasAnswered(path) else { return }
+        }
+        owner?.paths.remove(path)
         if peer.paths.count >= Limits.pathsPerPeer {
-            // Forged requests push out each other, then paths that the peer left, but never the one that is in use.
+            // Paths that the peer left push out each other, but never the one that is in use.
             let victim =
                 peer.paths.first { !peer.connection.ice.isValidated($0) }
                 ?? peer.paths.first { $0 != peer.connection.ice.selectedPath }
-            guard let victim else { return nil }
-            peer.paths.remove(victim)
-            byPath[victim] = nil
+            if let victim {
+                peer.paths.remove(victim)
+                byPath[victim] = nil
+            }
         }
         peer.paths.insert(path)
         byPath[path] = peer
-        return peer
     }
 
     func connectionLost(_ connection: ICETCPConnection, at now: Monotonic) {
@@ -258,12 +313,14 @@ package final class PeerHub {
     }
 }
 
-extension PeerHub: DatagramHandler {
-    package func socket(
-        _ socket: UDPSocket, received datagram: inout MutableRawSpan, from source: TransportAddress, at now: Monotonic
-    ) {
-        let path = ICEPath(socket: Self.udpSocket, remote: source)
-        guard let peer = peer(of: path, datagram.bytes) else { return }
+extension PeerHub {
+    /// As `receive`, for one of several datagrams that came together; what a publisher's packet gives leaves with
+    /// `settleReceived`.
+    func receiveBatched(_ datagram: inout MutableRawSpan, on path: ICEPath, at now: Monotonic) {
+        guard let peer = byPath[path], STUNDemux.classify(datagram.bytes) != .stun else {
+            _ = receive(&datagram, on: path, at: now)
+            return
+        }
         guard case .media = peer.connection.receive(&datagram, on: path, at: now) else {
             return settle(peer, at: now)
         }
@@ -273,7 +330,7 @@ extension PeerHub: DatagramHandler {
         unsettled.append(peer)
     }
 
-    package func socketDrained(_ socket: UDPSocket, at now: Monotonic) {
+    func settleReceived(at now: Monotonic) {
         for peer in unsettled {
             peer.isUnsettled = false
             settle(peer, at: now)
