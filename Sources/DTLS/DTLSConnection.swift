@@ -65,7 +65,7 @@ package final class DTLSConnection {
 
     /// Takes one datagram. Throws when it ends the connection, which `state` then shows too; garbage is dropped and counted.
     package func receive(_ datagram: RawSpan, at now: Monotonic) throws(DTLSError) {
-        let usable = isOpen ? DTLSRecords.plausiblePrefix(of: datagram) : 0
+        let usable = isOpen ? DTLSRecords.plausiblePrefix(of: datagram, protectionBytes: protectionBytes) : 0
         guard usable > 0 else {
             droppedDatagrams &+= 1
             return
@@ -96,6 +96,14 @@ package final class DTLSConnection {
         case .handshaking, .connected: true
         case .failed, .closed: false
         }
+    }
+
+    /// Before the ciphers are known no record is so short that the difference matters.
+    private var protectionBytes: Int {
+        guard case .connected = state, let cipher = SSL_get_current_cipher(ssl),
+            SSL_CIPHER_get_cipher_nid(cipher) == NID_chacha20_poly1305
+        else { return DTLSRecords.gcmBytes }
+        return DTLSRecords.chachaBytes
     }
 
     func fail(_ error: DTLSError) -> DTLSError {

@@ -190,6 +190,10 @@ import Testing
         all.append([22] + header + [0, 1, 0, 0, 0, 0, 1, 10, 0, 64] + generator.bytes(64))
         all.append([21] + header + [0, 1, 0, 0, 0, 0, 1, 11, 0, 34] + generator.bytes(34))
         all.append([22] + header + [0, 0, 0, 0, 0, 0, 0, 77, 0, 0])
+        // Shorter than what protects a record.
+        for count in [1, 2, 8, 15, 16, 23] as [UInt8] {
+            all.append([21] + header + [0, 1, 0, 0, 0, 0, 1, 12 + count, 0, count] + generator.bytes(Int(count)))
+        }
         // Noise behind a good record must not spoil it.
         all.append(datagram + [23] + header + [0, 0, 0, 0, 0, 0, 0, 9, 0, 1, 1])
         return all

@@ -145,9 +145,15 @@ import WebRTC
                 let head: [UInt8] = [type, 0xFE, version, 0, 0, 0, 0, 0, 0, 0, 99, 0, UInt8(body.count)]
                 world.inject(head + body)
                 world.inject([type, 0xFE, version, 0, 1] + head[5...] + body)
+                let long = [UInt8](repeating: 7, count: 40)
+                world.inject([type, 0xFE, version, 0, 1] + head[5...11] + [40] + long)
             }
         }
         try expectAlive(world, isConnected: true)
+        // The real end is still understood.
+        world.client.peer.close()
+        world.run(for: .milliseconds(100))
+        #expect(world.server.end == .closedByPeer)
     }
 
     /// What was done to the server has left it able to connect, or to send and to listen.
