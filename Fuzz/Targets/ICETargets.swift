@@ -5,7 +5,14 @@ package let iceTargets: [FuzzTarget] = [
     FuzzTarget("stun") { bytes in
         _ = STUNDemux.classify(bytes.rawSpan)
         let fragment = STUNDemux.localFragment(of: bytes.rawSpan)
+        let tag = STUNDemux.transactionTag(ofResponse: bytes.rawSpan)
         guard let message = try? STUNMessage(bytes.rawSpan) else { return }
+        let isAnswer = message.messageClass == .success || message.messageClass == .error
+        if message.method == .binding, isAnswer {
+            precondition(tag == message.transactionID.high, "an answer has another tag than its transaction id")
+        } else {
+            precondition(tag == nil, "what is no answer has a tag")
+        }
         readEverything(message)
         // What the quick look finds in a well-formed request, the full reader finds too.
         if let fragment, let username = message.copiedBytes(.username) {

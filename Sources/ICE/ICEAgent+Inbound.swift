@@ -118,7 +118,7 @@ extension ICEAgent {
             throw .asymmetricResponse
         }
         if message.messageClass == .success {
-            guard try message.xorAddress(.xorMappedAddress) != nil else { throw .missingAttribute(.xorMappedAddress) }
+            // Some encoders (FFmpeg) leave XOR-MAPPED-ADDRESS out; here it would only name a candidate of our own.
             succeed(at: index, message.transactionID, at: now)
         } else {
             try refused(at: index, message.transactionID, code: message.errorCode() ?? 0, at: now)

@@ -65,6 +65,22 @@ import Testing
         #expect(!server.hasAnswered(Scene.clientPath))
     }
 
+    @Test("an answer without XOR-MAPPED-ADDRESS, as FFmpeg gives, is one; unsigned it is none")
+    func bareAnswer() throws {
+        let server = try Self.makeServer()
+        server.inject(
+            Request(to: server.credentials, usesCandidate: true).bytes, on: Scene.clientPath, at: .zero)
+        server.agent.advance(to: .zero)
+        let check = try #require(server.drain().last)
+        let id = try read(check.bytes) { $0.transactionID }
+        #expect(server.inject(makeMessage(.binding, .success, id: id), on: Scene.clientPath, at: .zero) != .accepted)
+        #expect(server.selectedPath == nil)
+        let key = Array(ICECredentials(random: [UInt8](50..<74)).password.utf8)
+        let answer = makeMessage(.binding, .success, id: id, key: key, fingerprint: true)
+        #expect(server.inject(answer, on: Scene.clientPath, at: .zero) == .accepted)
+        #expect(server.selectedPath == Scene.clientPath && server.isNominated)
+    }
+
     @Test("hidden names are passed over, and do no harm to what follows")
     func hiddenName() throws {
         let world = try Self.makeWorld()
