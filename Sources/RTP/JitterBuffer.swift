@@ -47,7 +47,7 @@ package struct JitterBuffer: ~Copyable {
         package var firstRecovery: Interval
 
         package static let video = Limits(
-            maxWait: .milliseconds(500), maxPackets: 2_048, maxBytes: 4 * 1024 * 1024, firstRecovery: .milliseconds(60))
+            maxWait: .milliseconds(800), maxPackets: 2_048, maxBytes: 4 * 1024 * 1024, firstRecovery: .milliseconds(45))
         package static let audio = Limits(
             maxWait: .milliseconds(100), maxPackets: 256, maxBytes: 512 * 1024, firstRecovery: .milliseconds(20))
     }
@@ -77,6 +77,8 @@ package struct JitterBuffer: ~Copyable {
     }
 
     private static let minWait = Interval.milliseconds(20)
+    /// For about as long a recovery that took longer is remembered.
+    private static let recoveryMemory = Interval.seconds(4)
     private static let firstSlots = 64
     private static let numberBound: UInt64 = 1 << 62
     private static let rememberedGaps = 16
@@ -99,8 +101,9 @@ package struct JitterBuffer: ~Copyable {
     /// The number that would confirm that the source numbers anew, far behind.
     private var restartCandidate: Int64?
     private var followsRestart = false
-    /// How long missing packets took to come, mostly.
+    /// How long missing packets took to come, at the longest of late.
     private var recovery: Interval
+    private var recoveryNotedAt: Monotonic?
 
     package private(set) var statistics = Statistics()
 
@@ -112,9 +115,9 @@ package struct JitterBuffer: ~Copyable {
         skippedGaps.reserveCapacity(Self.rememberedGaps)
     }
 
-    /// How long the next gap will be waited for: three times what recent ones took, so that a repeat that was lost as
-    /// well can be asked for again.
-    package var wait: Interval { min(max(recovery * 3 + Self.minWait, Self.minWait), limits.maxWait) }
+    /// How long the next gap will be waited for: four times what recent ones took, so that a repeat that was lost as
+    /// well can be asked for again, and once more.
+    package var wait: Interval { min(max(recovery * 4 + Self.minWait, Self.minWait), limits.maxWait) }
 
     /// Packets that wait.
     package var waitingCount: Int { count }
@@ -288,12 +291,24 @@ extension JitterBuffer {
         let end = min(highest, packet.sequenceNumber + Int64(Self.firstSlots))
         while number <= end {
             if let behind = slots[place(number)] {
-                let sample = max(packet.arrival - behind.arrival, .zero)
-                let difference = sample - recovery
-                recovery += difference / (difference > .zero ? 2 : 16)
+                noteRecovery(max(packet.arrival - behind.arrival, .zero), at: packet.arrival)
                 return
             }
             number += 1
         }
+    }
+
+    /// Up at once and down by time: where many packets overtake each other, the few that were lost still take a round
+    /// trip to come again.
+    private mutating func noteRecovery(_ sample: Interval, at now: Monotonic) {
+        let elapsed = min(max(now - (recoveryNotedAt ?? now), .zero), Self.recoveryMemory)
+        recoveryNotedAt = now
+        let difference = sample - recovery
+        guard difference < .zero else {
+            recovery += difference / 2
+            return
+        }
+        let microseconds = difference.nanoseconds / 1_000 * elapsed.nanoseconds / Self.recoveryMemory.nanoseconds
+        recovery += .microseconds(microseconds)
     }
 }

@@ -118,7 +118,7 @@ private struct Buffer: ~Copyable {
         #expect(short < .milliseconds(40))
         for _ in 0..<8 { lose(&buffer, cameAfter: 20) }
         let longer = buffer.buffer.wait
-        #expect(longer > .milliseconds(70) && longer < .milliseconds(90))
+        #expect(longer > .milliseconds(90) && longer < .milliseconds(110))
         lose(&buffer, cameAfter: 140)
         let raised = buffer.buffer.wait
         #expect(raised >= .milliseconds(400))

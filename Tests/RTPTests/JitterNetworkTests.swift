@@ -101,7 +101,7 @@ private struct JitterWorld {
                 maxLost: 1, maxHeld: 300),
             JitterWorld.Row(
                 testDescription: "10 % lost, repeated after 100 ms", settings: settings(loss: 0.1), roundTrip: 100,
-                maxLost: 5, maxHeld: 500),
+                maxLost: 1, maxHeld: 800),
             JitterWorld.Row(
                 testDescription: "10 % lost for good", settings: settings(loss: 0.1), maxLost: 120, maxHeld: 200),
             JitterWorld.Row(

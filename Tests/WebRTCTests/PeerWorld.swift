@@ -30,12 +30,14 @@ final class PeerHost {
     }
 
     @discardableResult
-    func receive(_ bytes: [UInt8], from source: TransportAddress, at now: Monotonic) -> WebRTCPeer.Received {
+    func receive(
+        _ bytes: [UInt8], from source: TransportAddress, on socket: ICESocket = PeerHost.socket, at now: Monotonic
+    ) -> WebRTCPeer.Received {
         var datagram = bytes
         var elements = datagram.mutableSpan
         var span = elements.mutableBytes
         let drops = peer.drops
-        let received = peer.receive(&span, on: ICEPath(socket: Self.socket, remote: source), at: now)
+        let received = peer.receive(&span, on: ICEPath(socket: socket, remote: source), at: now)
         if case .media(let count) = received { media.append(Array(datagram.prefix(count))) }
         if STUNDemux.classify(datagram.rawSpan) == .rtcp, peer.drops == drops { control.append((datagram, now)) }
         return received
@@ -43,11 +45,15 @@ final class PeerHost {
 
     /// Drains transmits, then events, as a driver does.
     func drain(at now: Monotonic) -> [(bytes: [UInt8], to: TransportAddress)] {
-        var batch: [(bytes: [UInt8], to: TransportAddress)] = []
+        drainAll(at: now).map { ($0.bytes, $0.path.remote) }
+    }
+
+    func drainAll(at now: Monotonic) -> [(bytes: [UInt8], path: ICEPath)] {
+        var batch: [(bytes: [UInt8], path: ICEPath)] = []
         while true {
             let (bytes, path) = captureOutput { peer.pollTransmit(into: &$0, at: now) }
             guard let path else { break }
-            batch.append((bytes, path.remote))
+            batch.append((bytes, path))
         }
         while let event = peer.pollEvent() { events.append(event) }
         sent += batch.map(\.bytes)
@@ -77,6 +83,7 @@ final class PeerHost {
     var state: WebRTCPeer.State { peer.state }
     var drops: WebRTCPeer.Drops { peer.drops }
     var nextDeadline: Monotonic? { peer.nextDeadline }
+    var path: ICEPath? { peer.ice.selectedPath }
     var selectedRemote: TransportAddress? { peer.ice.selectedPath?.remote }
 
     var end: WebRTCPeer.CloseReason? {
