@@ -121,7 +121,8 @@ extension ConfigurationKey {
 
     private static let rtcKeys: [ConfigurationKey] = [
         .init(
-            "rtc_config.udp_port", .ports(\.rtc.udpPorts), "UDP port or range (`7885-7888`) that all sessions share",
+            "rtc_config.udp_port", .ports(\.rtc.udpPorts),
+            "UDP port that all sessions share, or a range (`7885-7888`) that they are spread over, at most one per CPU",
             default: "7885, unless `port_range_start` is set"),
         .init("rtc_config.tcp_port", .integer(\.rtc.tcpPort, anyPort), "port for media over TCP; 0 is off"),
         .init(
@@ -132,10 +133,14 @@ extension ConfigurationKey {
         .init(
             "rtc_config.node_ip", .addresses(\.rtc.nodeIP),
             "address to advertise: IPv4, IPv6, or both with a comma between", default: "found out"),
-        .init("rtc_config.use_external_ip", .flag(\.rtc.useExternalIP), "ask a STUN server for the outer address"),
+        .init(
+            "rtc_config.use_external_ip", .flag(\.rtc.useExternalIP),
+            "ask a STUN server for the outer address of each inner one"),
         .init("rtc_config.external_ip_only", .flag(\.rtc.externalIPOnly), "advertise nothing but the outer address"),
-        .init("rtc_config.stun_servers", .texts(\.rtc.stunServers), "`host:port` of STUN servers"),
-        .init("rtc_config.use_ice_lite", .flag(\.rtc.useICELite), "leave connectivity checks to the encoder"),
+        .init(
+            "rtc_config.stun_servers", .texts(\.rtc.stunServers),
+            "`host:port` of STUN servers; asked while nothing else says how this machine is seen"),
+        .init("rtc_config.use_ice_lite", .flag(\.rtc.useICELite), "leave connectivity checks to the encoder (WHIP)"),
         .init("rtc_config.interfaces.includes", .texts(\.rtc.interfacesIncluded), "network interfaces to use"),
         .init("rtc_config.interfaces.excludes", .texts(\.rtc.interfacesExcluded), "network interfaces not to use"),
         .init("rtc_config.ips.includes", .texts(\.rtc.ipsIncluded), "networks (`10.0.0.0/8`) to use"),
