@@ -209,6 +209,20 @@ def test_publisher_that_never_connects(server):
     until(lambda: server.descriptors() <= before, message=lambda: f"{server.descriptors()} descriptors, {before} before")
 
 
+def test_ice_restart(server, viewer):
+    """A publisher that goes over to other addresses keeps its session, and its viewer sees no gap."""
+    publisher = LayeredPublisher(whip_url(server), ((640, 360),))
+    viewer.wait(lambda v: v.frames >= 30, 40)
+    before = viewer.frames
+    publisher.restart()
+    # The server takes nothing from the old address any more three seconds after.
+    viewer.wait(lambda v: v.frames >= before + 180, 40, "the pictures stood still")
+    times = [at for at, _ in viewer.frame_times[before - 10:]]
+    assert max(b - a for a, b in zip(times, times[1:])) < 1
+    assert server.stream()["drops"]["undecodable"] == 0
+    publisher.close()
+
+
 # ---- Refusals ----
 
 

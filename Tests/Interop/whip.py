@@ -126,6 +126,7 @@ class LayeredPublisher(Publisher):
         super().__init__(url, key=key)
 
     async def _open(self):
+        self.old_ices = []
         gatherer = RTCIceGatherer()
         self.ice = RTCIceTransport(gatherer)
         self.ice._connection.ice_controlling = True
@@ -133,11 +134,7 @@ class LayeredPublisher(Publisher):
         await gatherer.gather()
         answer = await self._post(self.offer(self.sizes, gatherer.getLocalParameters(), self.dtls.getLocalParameters().fingerprints[0]))
         take = lambda name: re.search(rf"a={name}:(.*\S)", answer).group(1)
-        for line in re.findall(r"a=candidate:(.* udp .*\S)", answer):
-            candidate = candidate_from_sdp(line)
-            candidate.sdpMid = "0"
-            await self.ice.addRemoteCandidate(candidate)
-        await self.ice.addRemoteCandidate(None)
+        self.answer = answer
         self.tasks.append(asyncio.ensure_future(self._run(take)))
 
     @classmethod
@@ -163,7 +160,7 @@ class LayeredPublisher(Publisher):
         return "\r\n".join(lines) + "\r\n"
 
     async def _run(self, take):
-        await self.ice.start(RTCIceParameters(take("ice-ufrag"), take("ice-pwd")))
+        await connect(self.ice, self.answer)
         self.dtls._set_role("server" if take("setup") == "active" else "client")
         algorithm, value = take("fingerprint").split(" ")
         await self.dtls.start(RTCDtlsParameters([RTCDtlsFingerprint(algorithm, value)]))
@@ -179,11 +176,44 @@ class LayeredPublisher(Publisher):
                     sequences[rid] += 1
                     await self.dtls._send_rtp(header + unit)
 
+    def restart(self):
+        """A restart of ICE on other addresses; media goes over the old path until the new one stands."""
+        self._call(self._restart())
+
+    async def _restart(self):
+        gatherer = RTCIceGatherer()
+        ice = RTCIceTransport(gatherer)
+        ice._connection.ice_controlling = True
+        await gatherer.gather()
+        ours = gatherer.getLocalParameters()
+        fragment = (f"a=ice-ufrag:{ours.usernameFragment}\r\na=ice-pwd:{ours.password}\r\n"
+                    "m=audio 9 UDP/TLS/RTP/SAVPF 0\r\na=mid:0\r\n")
+        headers = {"If-Match": self.headers["ETag"], **authorization(self.key)}
+        status, self.headers, answer = await asyncio.to_thread(
+            post, self.resource, fragment, "application/trickle-ice-sdpfrag", "PATCH", headers)
+        assert status == 200, f"{status}: {answer}"
+        await connect(ice, answer)
+        # Their end would be that of DTLS.
+        self.old_ices.append(self.ice)
+        self.ice = self.dtls._transport = ice
+
     async def _stop(self):
         for task in self.tasks:
             task.cancel()
         self.dtls._set_state(type(self.dtls._state).CLOSED)
-        await self.ice.stop()
+        for ice in self.old_ices + [self.ice]:
+            await ice.stop()
+
+
+async def connect(ice, answer):
+    """By the candidates and credentials of an answer, or of a restart's fragment."""
+    take = lambda name: re.search(rf"a={name}:(.*\S)", answer).group(1)
+    for line in re.findall(r"a=candidate:(.* udp .*\S)", answer):
+        candidate = candidate_from_sdp(line)
+        candidate.sdpMid = "0"
+        await ice.addRemoteCandidate(candidate)
+    await ice.addRemoteCandidate(None)
+    await ice.start(RTCIceParameters(take("ice-ufrag"), take("ice-pwd")))
 
 
 def rtp(payload_type, sequence, timestamp, ssrc, marker=False, extensions=()):
