@@ -1,8 +1,9 @@
 package import Bytes
 import Media
 
-/// Packets into AV1 temporal units (AV1 RTP payload format 1.0): open bitstream units with their sizes, without temporal
-/// delimiters.
+/// Packets into AV1 temporal units (AV1 RTP payload format 1.0): open bitstream units with their sizes, and with
+/// temporal delimiters only where there are layers: dav1d shows the highest of them, and learns from the delimiter that
+/// no higher one comes.
 ///
 /// A temporal unit ends with the marker, or with the next timestamp when nothing was lost in between. One that misses a
 /// packet is dropped whole. A key frame brings its sequence header. Packets come in sequence order.
@@ -17,6 +18,8 @@ package struct AV1Depacketizer: ~Copyable {
     private var sizeOffset: Int?
     /// After a loss: packets are passed over until a temporal unit certainly begins.
     private var awaitsStart = false
+    /// Units told their layer.
+    private var hasLayers = false
 
     package init(maxFrameBytes: Int = RTPLimits.maxFrameBytes, pool: SlabPool? = nil) {
         assembly = FrameAssembly(maxBytes: maxFrameBytes, pool: pool)
@@ -87,6 +90,11 @@ package struct AV1Depacketizer: ~Copyable {
         let header = AV1UnitHeader(unit[0])
         guard !header.isForbidden, unit.byteCount >= header.byteCount else { throw .badPayload }
         if !isContinued, header.type == AV1Units.UnitType.temporalDelimiter { return }
+        if header.hasExtension { hasLayers = true }
+        if hasLayers, assembly.byteCount == 0 {
+            try assembly.append(AV1Units.UnitType.temporalDelimiter << 3 | AV1UnitHeader.sizeFlag)
+            try assembly.append(0)
+        }
         sizeOffset = nil
         if header.hasSize {
             try assembly.append(unit)

@@ -6,7 +6,8 @@ import Media
 ///
 /// A picture that misses a packet of any layer is dropped whole; it ends with the marker, or with the start of the next
 /// when nothing was lost in between. Packets come in sequence order. Picture ids that count on by one show that only
-/// packets without media were lost.
+/// packets without media were lost. Where layers go on without each other (k-SVC), a sender short of bits may leave out
+/// any of them, the lowest too.
 package struct VP9Depacketizer: ~Copyable {
     /// Frames that a superframe can hold, which is more than the layers of a picture.
     private static let maxLayers = 8
@@ -18,6 +19,8 @@ package struct VP9Depacketizer: ~Copyable {
     private var layerCount = 0
     /// The frame of a layer has begun and not ended.
     private var isInLayer = false
+    /// Time of a picture of which something is missing, or may be.
+    private var broken: UInt32?
 
     package init(maxFrameBytes: Int = RTPLimits.maxFrameBytes, pool: SlabPool? = nil) {
         assembly = FrameAssembly(maxBytes: maxFrameBytes, pool: pool)
@@ -27,7 +30,9 @@ package struct VP9Depacketizer: ~Copyable {
     package mutating func receive(_ payload: RawSpan, _ packet: DepacketizerInput) throws(RTPError) {
         switch assembly.follow(packet) {
         case .late: return
-        case .afterLoss: assembly.drop()
+        case .afterLoss:
+            assembly.drop()
+            broken = packet.timestamp
         case .contiguous: break
         }
         guard payload.byteCount > 0 else { return }
@@ -35,6 +40,7 @@ package struct VP9Depacketizer: ~Copyable {
             try append(payload, packet)
             if packet.marker { try finish() }
         } catch {
+            broken = packet.timestamp
             assembly.drop()
             throw error
         }
@@ -52,8 +58,10 @@ package struct VP9Depacketizer: ~Copyable {
         let data = payload.extracting(droppingFirst: descriptor.byteCount)
         if assembly.timestamp != packet.timestamp {
             try finish()
-            // Without its base layer a picture is of no use.
-            guard descriptor.startsFrame, descriptor.spatialLayer == 0 else { return assembly.drop() }
+            guard descriptor.startsFrame, isWhole(below: descriptor, at: packet.timestamp) else {
+                broken = packet.timestamp
+                return assembly.drop()
+            }
             if pictures.begin(descriptor.pictureID, mask: descriptor.pictureIDMask) { assembly.forgiveLoss() }
             assembly.begin(timestamp: packet.timestamp)
             layerCount = 0
@@ -70,6 +78,11 @@ package struct VP9Depacketizer: ~Copyable {
         }
         isInLayer = !descriptor.endsFrame
         try assembly.append(data)
+    }
+
+    /// Whether the layers that a picture's first frame needs may all be there.
+    private func isWhole(below first: VP9Descriptor, at timestamp: UInt32) -> Bool {
+        first.spatialLayer == 0 || !first.dependsOnLowerLayer && timestamp != broken
     }
 
     private mutating func finish() throws(RTPError) {

@@ -64,6 +64,16 @@ private func units(_ bytes: [UInt8]) throws -> [[UInt8]] {
         #expect(unpack(.video(.av1), placed([frame])).payloads == [sequenceHeader + unit])
     }
 
+    @Test("once units tell their layers, each temporal unit begins with a delimiter")
+    func delimiters() {
+        let unit: [UInt8] = [0x36, 0x20, 2, 0x30, 1]
+        let packets = (0..<3).map { index in
+            PlacedPayload([0x10, 0x34, 0x20, 0x30, 1], UInt16(index), UInt32(index) * 3_000, marker: true)
+        }
+        let result = unpack(.video(.av1), packets)
+        #expect(result.payloads == Array(repeating: [0x12, 0] + unit, count: 3))
+    }
+
     @Test("elements with lengths, counted or not, are the same as one to a packet", arguments: [false, true])
     func aggregation(isCounted: Bool) {
         let header = [0x08] + sequenceHeader[2...]

@@ -140,6 +140,42 @@ private func flags(
         }
     }
 
+    /// Layers that go on without each other (k-SVC), as far as they are in `present`.
+    private func independent(
+        _ present: [UInt8], id: UInt8, from sequence: UInt16, timestamp: UInt32
+    ) -> [PlacedPayload] {
+        present.enumerated().map { index, layer in
+            let head: [UInt8] = [0x80 | flags(predicted: true, layers: true), id, layer << 1, 5]
+            return PlacedPayload(
+                head + delta + [layer], sequence + UInt16(index), timestamp, marker: index == present.count - 1)
+        }
+    }
+
+    @Test("a picture may lack any layer that the others go on without, also the lowest")
+    func withoutBaseLayer() {
+        let packets =
+            picture([key, delta, delta], id: 1, from: 1, timestamp: 0)
+            + independent([1, 2], id: 2, from: 4, timestamp: 3_000)
+            + independent([2], id: 3, from: 6, timestamp: 6_000)
+            + independent([0, 2], id: 4, from: 7, timestamp: 9_000)
+        let result = unpack(.video(.vp9), packets)
+        #expect(result.frames.map(\.timestamp) == [0, 3_000, 6_000, 9_000])
+        #expect(result.payloads[2] == delta + [2])
+        #expect(result.losses == [false, false, false, false])
+    }
+
+    @Test("layers behind a loss begin no picture, nor do such as need a layer that is not there")
+    func lostBaseLayer() {
+        let start = picture([key, delta, delta], id: 1, from: 1, timestamp: 0)
+        let lost = independent([0, 1, 2], id: 2, from: 4, timestamp: 3_000).without(0)
+        let next = independent([1], id: 3, from: 7, timestamp: 6_000)
+        let after = unpack(.video(.vp9), start + lost + next)
+        #expect(after.frames.map(\.timestamp) == [0, 6_000])
+        #expect(after.losses == [false, true])
+        let needy = picture([delta, delta], id: 2, from: 3, timestamp: 3_000, predicted: true).without(0)
+        #expect(unpack(.video(.vp9), start + needy + next).frames.map(\.timestamp) == [0, 6_000])
+    }
+
     @Test("picture ids that count on show that a lost packet was no media")
     func forgiven() {
         let packets =
