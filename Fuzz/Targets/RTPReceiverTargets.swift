@@ -99,9 +99,12 @@ private func packet(_ choice: UInt8, _ input: inout FuzzInput) -> [UInt8] {
         marker: choice & 8 != 0, payloadType: types[Int(ssrc >> 5)], sequenceNumber: UInt16(number) &+ 65_400,
         timestamp: UInt32(number) &* 3_000, ssrc: UInt32(ssrc & 0x0F))
     let payload = input.slice(upTo: 200)
+    // Short and long ones; the payload has bytes enough for both.
+    let descriptorCount = choice & 0x30 == 0x30 ? min(payload.count, Int(number)) : 0
     return written {
-        header.write(hasExtension: values.encodedByteCount(map: map) > 0, into: &$0)
-        values.write(map: map, into: &$0)
+        let byteCount = values.encodedByteCount(map: map, descriptorCount: descriptorCount)
+        header.write(hasExtension: byteCount > 0, into: &$0)
+        values.write(map: map, descriptor: payload.rawSpan.extracting(first: descriptorCount), into: &$0)
         $0.append(copying: payload)
     }
 }
@@ -111,6 +114,7 @@ private func check(_ packet: ReceivedPacket, _ receiver: borrowing RTPReceiver, 
     precondition(
         seen.insert(Place(stream: packet.stream, number: packet.sequenceNumber)).inserted, "a number came twice")
     _ = packet.payload.copied()
+    if let descriptor = packet.descriptor { precondition(!descriptor.isEmpty, "a descriptor without bytes") }
 }
 
 private func drain(_ receiver: inout RTPReceiver, at now: Monotonic) {

@@ -115,6 +115,9 @@ private func check(_ frame: DepacketizedFrame, _ codec: VideoCodec) {
 private func inspect(_ bytes: [UInt8]) {
     for codec in [VideoCodec.h264, .hevc, .vp8, .vp9, .av1] {
         _ = PacketInspector.beginsKeyFrame(bytes.rawSpan, codec)
+        if let layers = PacketInspector.spatialLayers(bytes.rawSpan, codec) {
+            precondition((1...8).contains(layers), "a picture has one to eight layers")
+        }
         guard let size = PacketInspector.pictureSize(bytes.rawSpan, codec) else { continue }
         precondition((1...65_535).contains(size.width) && (1...65_535).contains(size.height), "a size out of range")
     }

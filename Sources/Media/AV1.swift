@@ -124,6 +124,8 @@ package struct AV1SequenceHeader: Equatable, Sendable {
     package var isHighTier = false
     /// Largest frame, in pixels.
     package var size = VideoSize(width: 0, height: 0)
+    /// Of the first operating point, which has all layers.
+    package var spatialLayers = 1
 
     /// Finds the header among the units of a temporal unit or of a configuration record; nil when there is none.
     package static func find(in units: RawSpan) throws(MediaError) -> AV1SequenceHeader? {
@@ -169,7 +171,8 @@ package struct AV1SequenceHeader: Equatable, Sendable {
         }
         let hasDisplayDelay = try bits.readFlag()
         for point in 0...(try bits.readBits(5)) {
-            try bits.skipBits(12)  // operating_point_idc
+            let layers = UInt16(truncatingIfNeeded: try bits.readBits(12))  // operating_point_idc
+            if point == 0 { spatialLayers = max((layers >> 8).nonzeroBitCount, 1) }
             let level = UInt8(try bits.readBits(5))
             let isHigh = level > 7 ? try bits.readFlag() : false
             if point == 0 { (levelIndex, isHighTier) = (level, isHigh) }

@@ -3,7 +3,7 @@ import Bytes
 /// The RTP header extensions that this server reads or writes.
 package enum HeaderExtensionKind: UInt8, CaseIterable, Sendable, Hashable {
     case mid, streamID, repairedStreamID, audioLevel, transportSequence, absoluteSendTime, absoluteCaptureTime,
-        playoutDelay
+        playoutDelay, dependencyDescriptor
 
     /// `allCases`, made once: it is walked for every packet.
     static let all = allCases
@@ -19,6 +19,8 @@ package enum HeaderExtensionKind: UInt8, CaseIterable, Sendable, Hashable {
         case .absoluteSendTime: "http://www.webrtc.org/experiments/rtp-hdrext/abs-send-time"
         case .absoluteCaptureTime: "http://www.webrtc.org/experiments/rtp-hdrext/abs-capture-time"
         case .playoutDelay: "http://www.webrtc.org/experiments/rtp-hdrext/playout-delay"
+        case .dependencyDescriptor:
+            "https://aomediacodec.github.io/av1-rtp-spec/#dependency-descriptor-rtp-header-extension"
         }
     }
 
@@ -31,7 +33,7 @@ package enum HeaderExtensionKind: UInt8, CaseIterable, Sendable, Hashable {
 /// Which id stands for which extension in one media section (RFC 8285 section 5).
 package struct HeaderExtensionMap: Hashable, Sendable {
     /// The id of each kind, one byte each in the order of the kinds; 0 means not negotiated.
-    private var ids: UInt64 = 0
+    private var ids: UInt128 = 0
 
     package init() {}
 
@@ -43,7 +45,7 @@ package struct HeaderExtensionMap: Hashable, Sendable {
         }
         set {
             let id = newValue == 15 ? 0 : newValue ?? 0
-            ids = ids & ~(0xFF << shift(kind)) | UInt64(id) << shift(kind)
+            ids = ids & ~(0xFF << shift(kind)) | UInt128(id) << shift(kind)
         }
     }
 
@@ -54,7 +56,7 @@ package struct HeaderExtensionMap: Hashable, Sendable {
 
     package var isEmpty: Bool { ids == 0 }
 
-    private func shift(_ kind: HeaderExtensionKind) -> UInt64 { UInt64(kind.rawValue) * 8 }
+    private func shift(_ kind: HeaderExtensionKind) -> Int { Int(kind.rawValue) * 8 }
 }
 
 /// Walks the elements of a packet's header extension block, in the one-byte or the two-byte form (RFC 8285 section 4).
@@ -112,6 +114,16 @@ package struct HeaderExtensionReader: ~Escapable {
             return (id, start..<offset)
         }
         offset = end
+        return nil
+    }
+
+    /// Where the first element with this id has its data; nil when there is none, or the block is malformed in front of
+    /// it.
+    static func place(of id: UInt8, in header: RTPHeader, of packet: RawSpan) -> Range<Int>? {
+        var reader = HeaderExtensionReader(header, of: packet)
+        while let element = try? reader.next() {
+            if element.id == id { return element.data }
+        }
         return nil
     }
 }

@@ -76,46 +76,55 @@ extension HeaderExtensionValues {
     }
 
     /// Bytes that `write` appends: 0 when no value has an id, else a multiple of four.
-    package func encodedByteCount(map: HeaderExtensionMap) -> Int { layout(map: map).byteCount }
+    package func encodedByteCount(map: HeaderExtensionMap, descriptorCount: Int = 0) -> Int {
+        layout(map: map, descriptorCount: descriptorCount).byteCount
+    }
 
     /// Appends the extension block with all values that have an id, padded to four bytes: in the one-byte form unless
-    /// an id is above 14. Nothing when no value has one; see `encodedByteCount`.
-    package func write(map: HeaderExtensionMap, into output: inout OutputRawSpan) {
-        let (total, isTwoByte) = layout(map: map)
+    /// an id is above 14, or a descriptor is long. Nothing when no value has one; see `encodedByteCount`.
+    /// - Parameter descriptor: a dependency descriptor of up to 255 bytes, as it was read; it is no value of ours.
+    package func write(
+        map: HeaderExtensionMap, descriptor: RawSpan = RawSpan(), into output: inout OutputRawSpan
+    ) {
+        let (total, isTwoByte) = layout(map: map, descriptorCount: descriptor.byteCount)
         guard total > 0 else { return }
         let end = output.byteCount + total
         output.append(
             bigEndian: isTwoByte ? HeaderExtensionReader.twoByteProfile : HeaderExtensionReader.oneByteProfile)
         output.append(bigEndian: UInt16(truncatingIfNeeded: total / 4 - 1))
         for kind in HeaderExtensionKind.all {
-            guard let id = map[kind], let length = length(of: kind) else { continue }
+            guard let id = map[kind], let length = length(of: kind, descriptor.byteCount) else { continue }
             if isTwoByte {
                 output.append(id)
                 output.append(UInt8(truncatingIfNeeded: length))
             } else {
                 output.append(id << 4 | UInt8(truncatingIfNeeded: length - 1))
             }
-            writeValue(of: kind, into: &output)
+            if kind == .dependencyDescriptor {
+                output.append(copying: descriptor)
+            } else {
+                writeValue(of: kind, into: &output)
+            }
         }
         while output.byteCount < end { output.append(0 as UInt8) }
     }
 
-    private func layout(map: HeaderExtensionMap) -> (byteCount: Int, isTwoByte: Bool) {
+    private func layout(map: HeaderExtensionMap, descriptorCount: Int) -> (byteCount: Int, isTwoByte: Bool) {
         var elements = 0
         var bytes = 0
         var isTwoByte = false
         for kind in HeaderExtensionKind.all {
-            guard let id = map[kind], let length = length(of: kind) else { continue }
+            guard let id = map[kind], let length = length(of: kind, descriptorCount) else { continue }
             elements += 1
             bytes += length
-            if id > 14 { isTwoByte = true }
+            if id > 14 || length > 16 { isTwoByte = true }
         }
         guard elements > 0 else { return (0, false) }
         return (4 + (bytes + elements * (isTwoByte ? 2 : 1) + 3) / 4 * 4, isTwoByte)
     }
 
     /// Nil when there is no value. An empty name is none: it cannot be written in the one-byte form.
-    private func length(of kind: HeaderExtensionKind) -> Int? {
+    private func length(of kind: HeaderExtensionKind, _ descriptorCount: Int) -> Int? {
         switch kind {
         case .mid: nonzero(mid?.count)
         case .streamID: nonzero(streamID?.count)
@@ -125,6 +134,7 @@ extension HeaderExtensionValues {
         case .absoluteSendTime: absoluteSendTime == nil ? nil : 3
         case .absoluteCaptureTime: absoluteCaptureTime == nil ? nil : 8
         case .playoutDelay: playoutDelay == nil ? nil : 3
+        case .dependencyDescriptor: (1...255).contains(descriptorCount) ? descriptorCount : nil
         }
     }
 
@@ -147,6 +157,7 @@ extension HeaderExtensionValues {
             if let playoutDelay {
                 output.append(uint24: UInt32(playoutDelay.min10ms) << 12 | UInt32(playoutDelay.max10ms))
             }
+        case .dependencyDescriptor: break
         }
     }
 }

@@ -64,15 +64,29 @@ package enum PacketInspector {
             if let size = descriptor.size { return size }
             guard descriptor.startsFrame else { return nil }
             return (try? VP9FrameHeader(payload.extracting(droppingFirst: descriptor.byteCount)))?.size
-        case .av1:
-            var size: VideoSize?
-            forEachAV1Unit(payload) { type, body in
-                guard size == nil, type == AV1Units.UnitType.sequenceHeader else { return }
-                size = (try? AV1SequenceHeader(payload.extracting(body)))?.size
-            }
-            return size
+        case .av1: return av1Sequence(payload)?.size
         case .sorensonH263, .screenVideo, .vp6, .vp6Alpha, .screenVideo2: return nil
         }
+    }
+
+    /// Spatial layers of each picture that are in this one stream, if the packet tells: by a scalability structure, or a
+    /// sequence header. Codecs that have none say nothing.
+    package static func spatialLayers(_ payload: RawSpan, _ codec: VideoCodec) -> Int? {
+        guard payload.byteCount > 0 else { return nil }
+        switch codec {
+        case .vp9: return (try? VP9Descriptor(parsing: payload))?.spatialLayers
+        case .av1: return av1Sequence(payload)?.spatialLayers
+        default: return nil
+        }
+    }
+
+    private static func av1Sequence(_ payload: RawSpan) -> AV1SequenceHeader? {
+        var header: AV1SequenceHeader?
+        forEachAV1Unit(payload) { type, body in
+            guard header == nil, type == AV1Units.UnitType.sequenceHeader else { return }
+            header = try? AV1SequenceHeader(payload.extracting(body))
+        }
+        return header
     }
 
     /// Visits the NAL units that begin in a packet: the first byte of each header, and the place of what follows the

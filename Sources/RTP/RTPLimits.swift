@@ -20,8 +20,8 @@ package enum RTPLimits {
     package static let maxPendingReferenceTimes = 8
     /// Bytes of one reassembled frame: the largest key frame that is worth decoding.
     package static let maxFrameBytes = 4 * 1024 * 1024
-    /// Payload of one packet that is forwarded: it came in a datagram of at most 1,500 bytes, and leaves with headers of
-    /// ours, up to 72 bytes, the 2 of RFC 4588 and SRTP's tag.
+    /// Payload and dependency descriptor of one packet that is forwarded: it came in a datagram of at most 1,500 bytes,
+    /// and leaves with headers of ours, up to 72 bytes, the 2 of RFC 4588 and SRTP's tag.
     package static let maxForwardedBytes = 1_400
     /// Forwarded packets that wait for the next poll, which follows each of them.
     package static let maxPendingForwards = 64

@@ -13,6 +13,8 @@ extension RTPReceiver {
         var isRepaired: Bool
         var didRestart = false
         var audioLevel: HeaderExtensionValues.AudioLevel?
+        /// Where the packet that is at hand has its dependency descriptor.
+        var descriptor: Range<Int>?
         var now: Monotonic
     }
 
@@ -25,7 +27,7 @@ extension RTPReceiver {
         let placement = streams[stream].receive(header, byteCount: packet.byteCount, clockRate: clockRate, at: now)
         var place = Place(
             stream: stream, number: 0, timestamp: header.timestamp, marker: header.marker, isRepaired: false,
-            audioLevel: values.audioLevel, now: now)
+            audioLevel: values.audioLevel, descriptor: descriptor(in: header, of: packet, on: stream), now: now)
         switch placement {
         case .duplicate, .refused: return
         case .ahead(let number, let missing):
@@ -43,6 +45,15 @@ extension RTPReceiver {
         streams[stream].noteAlive(at: now)
         try handle(packet, header, header.payloadType, header.payloadRange, place)
         recoverLosses(on: stream, at: now)
+    }
+
+    /// Streams with error correction have none: what that gives back would lack it.
+    private func descriptor(in header: RTPHeader, of packet: RawSpan, on stream: Int) -> Range<Int>? {
+        guard let id = sections[streams[stream].section].configuration.extensions[.dependencyDescriptor],
+            streams[stream].correction == nil, streams[stream].kind == .video,
+            let place = HeaderExtensionReader.place(of: id, in: header, of: packet), !place.isEmpty
+        else { return nil }
+        return place
     }
 
     private mutating func noteAhead(_ number: Int64, missing: Int64, on stream: Int, at now: Monotonic) {
@@ -144,7 +155,8 @@ extension RTPReceiver {
         }
         let place = Place(
             stream: stream, number: number, timestamp: header.timestamp, marker: header.marker, isRepaired: true,
-            didRestart: streams[stream].takeRestart(), now: now)
+            didRestart: streams[stream].takeRestart(),
+            descriptor: descriptor(in: header, of: packet, on: stream), now: now)
         try handle(packet, header, payloadType, start + 2..<header.payloadRange.upperBound, place)
     }
 
@@ -177,7 +189,12 @@ extension RTPReceiver {
     ) {
         guard !range.isEmpty else { return emitEmpty(payloadType, place) }
         let payload: SlabSlice
-        if streams[place.stream].correction != nil, isWhole || !place.isRepaired {
+        var descriptor: SlabSlice?
+        if let place = place.descriptor {
+            let both = videoArena.append(packet.extracting(place), packet.extracting(range))
+            descriptor = both[0..<place.count]
+            payload = both[place.count..<both.count]
+        } else if streams[place.stream].correction != nil, isWhole || !place.isRepaired {
             // Correction covers all behind the fixed header, as it was before RED.
             let prefix = RTPHeader.byteCount..<header.payloadRange.lowerBound
             let body = videoArena.append(
@@ -191,18 +208,20 @@ extension RTPReceiver {
         } else {
             payload = videoArena.append(packet.extracting(range))
         }
-        hand(payload, payloadType, place)
+        hand(payload, payloadType, place, descriptor: descriptor)
     }
 
     private mutating func emitEmpty(_ payloadType: UInt8, _ place: Place) {
         hand(audioArena.append(RawSpan()), payloadType, place)
     }
 
-    private mutating func hand(_ payload: SlabSlice, _ payloadType: UInt8, _ place: Place) {
+    private mutating func hand(
+        _ payload: SlabSlice, _ payloadType: UInt8, _ place: Place, descriptor: SlabSlice? = nil
+    ) {
         let packet = ReceivedPacket(
             stream: place.stream, sequenceNumber: place.number, timestamp: place.timestamp, marker: place.marker,
             payloadType: payloadType, payload: payload, arrival: place.now, isRepaired: place.isRepaired,
-            didRestart: place.didRestart, audioLevel: place.audioLevel)
+            didRestart: place.didRestart, audioLevel: place.audioLevel, descriptor: descriptor)
         if !packets.append(packet) { counters.overflowed &+= 1 }
     }
 }

@@ -18,10 +18,12 @@ package struct ForwardedPacket: Sendable {
     /// The first packet of a frame that a decoder can start at. Sound is all of this kind.
     package var beginsKeyFrame: Bool
     package var audioLevel: HeaderExtensionValues.AudioLevel?
+    /// Goes on unchanged to whoever negotiated it: its frames are those of the source.
+    package var descriptor: SlabSlice?
 
     package init(
         source: UInt32, sequenceNumber: Int64, timestamp: UInt32, marker: Bool, payload: SlabSlice, pts: MediaTime,
-        beginsKeyFrame: Bool, audioLevel: HeaderExtensionValues.AudioLevel? = nil
+        beginsKeyFrame: Bool, audioLevel: HeaderExtensionValues.AudioLevel? = nil, descriptor: SlabSlice? = nil
     ) {
         self.source = source
         self.sequenceNumber = sequenceNumber
@@ -31,7 +33,10 @@ package struct ForwardedPacket: Sendable {
         self.pts = pts
         self.beginsKeyFrame = beginsKeyFrame
         self.audioLevel = audioLevel
+        self.descriptor = descriptor
     }
+
+    var byteCount: Int { payload.count + (descriptor?.count ?? 0) }
 }
 
 extension SendStream {
@@ -104,8 +109,12 @@ extension SendStream {
             values.streamID = configuration.streamID
         }
         values.audioLevel = packet.audioLevel
-        write(header, values, originalSequence: nil, fragment, of: packet.payload, into: &output)
-        cache.insert(packet.payload, fragment, sequenceNumber: number, timestamp: timestamp, at: now)
+        write(
+            header, values, originalSequence: nil, fragment, of: packet.payload, descriptor: packet.descriptor,
+            into: &output)
+        cache.insert(
+            packet.payload, fragment, descriptor: packet.descriptor, sequenceNumber: number, timestamp: timestamp,
+            at: now)
         lastSentAt = now
         statistics.packetsSent &+= 1
         statistics.bytesSent &+= UInt64(fragment.byteCount)
@@ -128,7 +137,7 @@ extension RTPSender {
     /// A stream follows one source until a key frame of another one comes.
     @discardableResult
     package mutating func forward(_ packet: ForwardedPacket, on stream: Int, at now: Monotonic) -> Bool {
-        guard packet.payload.count <= RTPLimits.maxForwardedBytes else { return drop(on: stream) }
+        guard packet.byteCount <= RTPLimits.maxForwardedBytes else { return drop(on: stream) }
         if streams[stream].awaitsKeyFrame || !streams[stream].follows(packet) {
             guard streams[stream].mayFollow(packet) else {
                 if streams[stream].awaitsKeyFrame { askForKeyFrame(on: stream, at: now) }

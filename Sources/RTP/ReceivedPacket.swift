@@ -22,11 +22,13 @@ package struct ReceivedPacket: Sendable {
     /// ones.
     package var didRestart: Bool
     package var audioLevel: HeaderExtensionValues.AudioLevel?
+    /// The dependency descriptor (AV1 RTP specification, appendix A) as it came, where it was negotiated.
+    package var descriptor: SlabSlice?
 
     package init(
         stream: Int, sequenceNumber: Int64, timestamp: UInt32, marker: Bool, payloadType: UInt8, payload: SlabSlice,
         arrival: Monotonic, isRepaired: Bool = false, didRestart: Bool = false,
-        audioLevel: HeaderExtensionValues.AudioLevel? = nil
+        audioLevel: HeaderExtensionValues.AudioLevel? = nil, descriptor: SlabSlice? = nil
     ) {
         self.stream = stream
         self.sequenceNumber = sequenceNumber
@@ -38,6 +40,7 @@ package struct ReceivedPacket: Sendable {
         self.isRepaired = isRepaired
         self.didRestart = didRestart
         self.audioLevel = audioLevel
+        self.descriptor = descriptor
     }
 }
 

@@ -6,6 +6,8 @@ package struct RetransmitCache: Sendable {
     package struct Entry: Sendable {
         package let payload: SlabSlice
         package let fragment: PayloadFragment
+        /// The dependency descriptor of a forwarded packet.
+        package let descriptor: SlabSlice?
         /// The RTP timestamp that the packet was sent with.
         package let timestamp: UInt32
         package let sequenceNumber: UInt16
@@ -26,7 +28,8 @@ package struct RetransmitCache: Sendable {
 
     /// Notes a packet that goes out now. Forwarded packets may leave gaps, and fill them later.
     package mutating func insert(
-        _ payload: SlabSlice, _ fragment: PayloadFragment, sequenceNumber: UInt16, timestamp: UInt32, at now: Monotonic
+        _ payload: SlabSlice, _ fragment: PayloadFragment, descriptor: SlabSlice? = nil, sequenceNumber: UInt16,
+        timestamp: UInt32, at now: Monotonic
     ) {
         expire(at: now)
         if count == 0 { oldest = sequenceNumber }
@@ -39,7 +42,8 @@ package struct RetransmitCache: Sendable {
             count = Int(sequenceNumber &- oldest) + 1
         }
         slots[slot(sequenceNumber)] = Entry(
-            payload: payload, fragment: fragment, timestamp: timestamp, sequenceNumber: sequenceNumber, sentAt: now)
+            payload: payload, fragment: fragment, descriptor: descriptor, timestamp: timestamp,
+            sequenceNumber: sequenceNumber, sentAt: now)
     }
 
     /// Nil when the packet was never sent, or too long ago.

@@ -170,13 +170,17 @@ package struct SendStream: Sendable {
                 values.mid = configuration.mid
                 values.repairedStreamID = configuration.streamID
             }
-            write(header, values, originalSequence: sequenceNumber, fragment, of: entry.payload, into: &output)
+            write(
+                header, values, originalSequence: sequenceNumber, fragment, of: entry.payload,
+                descriptor: entry.descriptor, into: &output)
         } else {
             if !isBound {
                 values.mid = configuration.mid
                 values.streamID = configuration.streamID
             }
-            write(header, values, originalSequence: nil, fragment, of: entry.payload, into: &output)
+            write(
+                header, values, originalSequence: nil, fragment, of: entry.payload, descriptor: entry.descriptor,
+                into: &output)
         }
         statistics.packetsRetransmitted &+= 1
         statistics.bytesRetransmitted &+= UInt64(fragment.byteCount)
@@ -269,13 +273,17 @@ extension SendStream {
 
     func write(
         _ header: RTPHeader, _ values: HeaderExtensionValues, originalSequence: UInt16?, _ fragment: PayloadFragment,
-        of payload: SlabSlice, into output: inout OutputRawSpan
+        of payload: SlabSlice, descriptor: SlabSlice? = nil, into output: inout OutputRawSpan
     ) {
         let map = configuration.extensions
         let padding = fragment.paddingCount
-        header.write(
-            hasExtension: values.encodedByteCount(map: map) > 0, hasPadding: padding > 0, into: &output)
-        values.write(map: map, into: &output)
+        let extensionBytes = values.encodedByteCount(map: map, descriptorCount: descriptor?.count ?? 0)
+        header.write(hasExtension: extensionBytes > 0, hasPadding: padding > 0, into: &output)
+        if let descriptor {
+            values.write(map: map, descriptor: descriptor.bytes, into: &output)
+        } else {
+            values.write(map: map, into: &output)
+        }
         guard padding == 0 else {
             for _ in 1..<padding { output.append(0 as UInt8) }
             return output.append(padding)

@@ -21,6 +21,8 @@ package struct VP9Descriptor: Hashable, Sendable {
     package var dependsOnLowerLayer = false
     /// The largest size of the scalability structure, where there is one with sizes.
     package private(set) var size: VideoSize?
+    /// As the scalability structure tells; nil without one.
+    package private(set) var spatialLayers: Int?
     /// Bytes of the descriptor.
     package private(set) var byteCount = 0
 
@@ -61,6 +63,7 @@ package struct VP9Descriptor: Hashable, Sendable {
     /// Section 4.2.1.
     private mutating func readStructure(_ reader: inout ByteReader) throws(Truncated) {
         let first = try reader.readUInt8()
+        spatialLayers = Int(first >> 5) + 1
         if first & 0x10 != 0 {
             for _ in 0...first >> 5 {
                 let width = Int(try reader.readUInt16())

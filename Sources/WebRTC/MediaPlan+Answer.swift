@@ -84,7 +84,9 @@ private struct AnswerDraft {
         _ index: Int, _ mid: String, _ kind: MediaKind, _ offered: MediaSection, _ choice: CodecChoice,
         _ layer: SentLayer
     ) -> PlannedSection {
-        let extensions = offer.usableExtensions(of: offered, among: SentExtension.answered(kind))
+        let isDescribed = kind == .video && offer.allowsMixedExtensions && capabilities.video?.codec.isScalable == true
+        let extensions = offer.usableExtensions(
+            of: offered, among: SentExtension.answered(kind, isDescribed: isDescribed))
         var ids = extensions.ids
         var feedback = NegotiatedFeedback(offered.feedback(for: choice.map.payloadType)).intersection(.ours(kind))
         feedback.pair(with: &ids)
@@ -131,6 +133,7 @@ extension SessionDescription {
     ) -> SessionDescription {
         var answer = local.description()
         answer.media = media
+        answer.allowsMixedExtensions = allowsMixedExtensions
         // Refused sections have no transport, yet aiortc wants to see credentials in them too.
         for index in answer.media.indices { answer.media[index].transport = local.attributes(setup: setup) }
         if let first = carried.first {

@@ -30,7 +30,8 @@ extension MediaOffer {
                 video.codec == .h264
                 ? FormatParameters.h264(payloadType: payloadType, profile: video.profile, allowsAsymmetry: true)
                 : FormatParameters(payloadType: payloadType, sorting: video.parameters)
-            append(.video, .video(video.codec), map, parameters, video.layers, video.track)
+            append(.video, .video(video.codec), map, parameters, video.layers, video.track, video.isDescribed)
+            description.allowsMixedExtensions = video.isDescribed
         }
         for index in description.media.indices {
             description.media[index].transport = local.attributes(setup: .actpass)
@@ -44,9 +45,9 @@ extension MediaOffer {
 
     private mutating func append(
         _ kind: MediaKind, _ codec: EncodedFrame.Codec, _ map: RTPMap, _ parameters: FormatParameters,
-        _ layers: [SentLayer], _ track: MediaStreamID
+        _ layers: [SentLayer], _ track: MediaStreamID, _ isDescribed: Bool = false
     ) {
-        let extensions = SentExtension.offered(kind, isSimulcast: layers.count > 1)
+        let extensions = SentExtension.offered(kind, isSimulcast: layers.count > 1, isDescribed: isDescribed)
         let hasRTX = layers.contains { $0.rtxSSRC != nil }
         let planned = PlannedSection(
             index: sections.count, mid: String(sections.count), kind: kind, direction: .sendonly, codec: codec,

@@ -147,6 +147,9 @@ extension VideoCodec {
         }
     }
 
+    /// Layers of one picture may come in one stream, told by dependency descriptors.
+    var isScalable: Bool { self == .vp9 || self == .av1 }
+
     /// What in `a=fmtp` tells decoders apart, with what holds when it is missing (RFC 9628 section 7.2, RFC 7798 section
     /// 7.1, AV1 RTP specification section 7.2). Levels do not: a stream is sent to all who know its profile.
     fileprivate var profileDefaults: [String: String] {
@@ -240,21 +243,25 @@ enum SentExtension {
         "https://aomediacodec.github.io/av1-rtp-spec/#dependency-descriptor-rtp-header-extension"
     static let playoutDelay = "http://www.webrtc.org/experiments/rtp-hdrext/playout-delay"
 
-    /// Those that we take from an offer. Rids are for simulcast, which an answer of ours never sends.
-    static func answered(_ kind: MediaKind) -> [String] {
+    /// Those that we take from an offer. Rids are for simulcast, which an answer of ours never sends. Dependency
+    /// descriptors are sent as they came; long ones need the two-byte form, so that the offer has to allow both forms
+    /// (RFC 8285 section 4.1.2).
+    static func answered(_ kind: MediaKind, isDescribed: Bool = false) -> [String] {
         let common = [mid, transportCC, absoluteSendTime, absoluteCaptureTime]
-        return common + (kind == .audio ? [audioLevel] : [playoutDelay])
+        return common + (kind == .audio ? [audioLevel] : [playoutDelay]) + (isDescribed ? [dependencyDescriptor] : [])
     }
 
     /// Those that we offer to a room, with the ids of all sections: within a bundle one id has one meaning.
-    static func offered(_ kind: MediaKind, isSimulcast: Bool) -> [ExtensionMapping] {
+    static func offered(_ kind: MediaKind, isSimulcast: Bool, isDescribed: Bool = false) -> [ExtensionMapping] {
         let common = [ExtensionMapping(id: 4, uri: mid), ExtensionMapping(id: 5, uri: absoluteCaptureTime)]
         switch kind {
         case .audio:
             return [ExtensionMapping(id: 1, uri: audioLevel)] + common
         case .video:
             let rids = [ExtensionMapping(id: 10, uri: rid), ExtensionMapping(id: 11, uri: repairedRID)]
+            let descriptor = [ExtensionMapping(id: 12, uri: dependencyDescriptor)]
             return [ExtensionMapping(id: 3, uri: transportCC)] + common + (isSimulcast ? rids : [])
+                + (isDescribed ? descriptor : [])
         }
     }
 }

@@ -38,6 +38,8 @@ package struct SentVideo: Equatable, Sendable {
     package var parameters: [String: String]
     /// In an offer: the simulcast layers from low to high, or one without rid. An answer sends the first.
     package var layers: [SentLayer]
+    /// In an offer: packets come with dependency descriptors of somebody else. Answers take what viewers understand.
+    package var isDescribed = false
 
     /// `layers` must not be empty, and several need a rid each.
     package init(

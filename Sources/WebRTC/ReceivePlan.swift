@@ -146,7 +146,8 @@ private struct ReceiveDraft {
     ) -> ReceivedSection {
         let payloadType = choice.map.payloadType
         let kind: MediaKind = offered.kind == .audio ? .audio : .video
-        var ids = offer.usableExtensions(of: offered, among: ReceivedExtension.answered(kind), isReceived: true).ids
+        let known = ReceivedExtension.answered(choice.codec, isDescribed: offer.allowsMixedExtensions)
+        var ids = offer.usableExtensions(of: offered, among: known, isReceived: true).ids
         var feedback = NegotiatedFeedback(offered.feedback(for: payloadType)).intersection(.received(kind))
         feedback.pair(with: &ids)
         // One way of telling the sender what the path carries is enough.
@@ -190,14 +191,13 @@ private struct ReceiveDraft {
 
 /// Header extensions that a publisher's packets are read for.
 private enum ReceivedExtension {
-    static func answered(_ kind: MediaKind) -> [String] {
+    static func answered(_ codec: EncodedFrame.Codec, isDescribed: Bool) -> [String] {
         let common = [SentExtension.mid, SentExtension.transportCC, SentExtension.absoluteCaptureTime]
-        switch kind {
+        switch codec {
         case .audio: return common + [SentExtension.audioLevel]
-        case .video:
-            return common + [
-                SentExtension.rid, SentExtension.repairedRID, SentExtension.dependencyDescriptor,
-            ]
+        case .video(let codec):
+            let descriptor = isDescribed && codec.isScalable ? [SentExtension.dependencyDescriptor] : []
+            return common + [SentExtension.rid, SentExtension.repairedRID] + descriptor
         }
     }
 }

@@ -60,4 +60,23 @@ import Transcode
         #expect((request.width, request.height) == (1280, 720))
         #expect(request.layers.map(\.bitrate) == [180_000, 360_000, 720_000])
     }
+
+    @Test(
+        "layers of a picture in one stream are asked for as such, each half as wide as the next",
+        arguments: [(3, [180, 360, 720], [0, 1, 2]), (2, [360, 720], [0, 1]), (1, [720], [2])])
+    func layered(count: Int, heights: [UInt32], qualities: [Int]) {
+        var video = Self.video([720], codec: .vp9)
+        video.layers[0].spatialLayers = count
+        #expect(video.spatialLayers == count && video.rungs.map(\.quality) == [.high])
+        var tracks = RoomTracks(ingressID: "IN_1", audioID: "TR_a", audio: AudioSpec(), codec: .h264)
+        tracks.codec = .vp9
+        tracks.spatialLayers = video.spatialLayers
+        let request = tracks.videoRequest(video.rungs)
+        #expect(request.layers.map(\.height) == heights)
+        #expect(request.layers.map(\.quality.rawValue) == qualities)
+        #expect(
+            request.simulcastCodecs[0].videoLayerMode
+                == (count > 1 ? .multipleSpatialLayersPerStream : .oneSpatialLayerPerStream))
+        #expect((request.width, request.height) == (1280, 720))
+    }
 }

@@ -16,6 +16,7 @@ private final class Bench {
                 kind: kind, ssrc: ssrc, payloadType: 96, clockRate: kind == .video ? 90_000 : 48_000,
                 firstSequenceNumber: 65_534, timestampOffset: 1_000)
             if kind == .video {
+                configuration.extensions[.dependencyDescriptor] = 9
                 configuration.retransmission = .init(ssrc: 200, payloadType: 97, firstSequenceNumber: 0)
             }
             _ = sender.addStream(configuration)
@@ -25,12 +26,13 @@ private final class Bench {
     @discardableResult
     func forward(
         _ number: Int64, source: UInt32 = 1, timestamp: UInt32 = 0, pts: Int64 = 0, key: Bool = false,
-        payload: [UInt8] = [7], on stream: Int = 0, at now: Monotonic = .zero
+        payload: [UInt8] = [7], descriptor: [UInt8]? = nil, on stream: Int = 0, at now: Monotonic = .zero
     ) -> Bool {
         sender.forward(
             ForwardedPacket(
                 source: source, sequenceNumber: number, timestamp: timestamp, marker: true,
-                payload: SlabSlice(copying: payload), pts: pts, beginsKeyFrame: key), on: stream, at: now)
+                payload: SlabSlice(copying: payload), pts: pts, beginsKeyFrame: key,
+                descriptor: descriptor.map { SlabSlice(copying: $0) }), on: stream, at: now)
     }
 
     func drain(at now: Monotonic = .zero) throws -> [ParsedPacket] {
@@ -153,6 +155,33 @@ private final class Bench {
         // What never came cannot be sent.
         try bench.nack([5], at: .ms(60))
         #expect(try bench.drain(at: .ms(60)).isEmpty)
+    }
+
+    @Test("dependency descriptors go on unchanged with the id of this peer, when sent again too")
+    func descriptors() throws {
+        let bench = Bench()
+        let long = [UInt8](repeating: 5, count: 40)
+        bench.forward(1, key: true, descriptor: long)
+        bench.forward(2, descriptor: [1, 2, 3])
+        bench.forward(3, descriptor: [1, 2, 3], on: 1)
+        func found() throws -> [[UInt8]] {
+            var found: [[UInt8]] = []
+            while true {
+                var kind: RTPSender.Transmit?
+                let bytes = written { kind = bench.sender.pollTransmit(into: &$0, at: .ms(30)) }
+                guard let kind else { return found }
+                guard kind != .control else { continue }
+                let header = try RTPHeader(parsing: bytes.rawSpan)
+                var reader = HeaderExtensionReader(header, of: bytes.rawSpan)
+                let element = try reader.next()
+                found.append(element.map { $0.id == 9 ? Array(bytes[$0.data]) : [] } ?? [])
+            }
+        }
+        // Sound has no id for it.
+        #expect(try found() == [long, [1, 2, 3], []])
+        try bench.nack([65_534, 65_535], at: .ms(30))
+        #expect(try found() == [long, [1, 2, 3]])
+        #expect(!bench.forward(4, payload: Array(repeating: 0, count: RTPLimits.maxForwardedBytes), descriptor: [1]))
     }
 
     @Test("payloads that would not fit into a datagram with our headers are dropped")

@@ -83,6 +83,23 @@ import Testing
         #expect(packet.payload.isEmpty)
     }
 
+    @Test(
+        "a dependency descriptor is written as it was read, and a long one makes the form one of two bytes",
+        arguments: [(1, 0xBEDE), (16, 0xBEDE), (17, 0x1000), (255, 0x1000)] as [(Int, UInt16)])
+    func descriptor(count: Int, profile: UInt16) throws {
+        let map = fullMap(from: 1)
+        let descriptor = (0..<count).map { UInt8(truncatingIfNeeded: $0 + 1) }
+        let header = RTPHeader(marker: false, payloadType: 1, sequenceNumber: 2, timestamp: 3, ssrc: 4)
+        let bytes = written {
+            header.write(hasExtension: true, into: &$0)
+            allValues.write(map: map, descriptor: descriptor.rawSpan, into: &$0)
+        }
+        #expect(bytes.count == 12 + allValues.encodedByteCount(map: map, descriptorCount: count))
+        let packet = try ParsedPacket(bytes, map: map)
+        #expect(packet.header.extensionProfile == profile && packet.extensions == allValues)
+        #expect(try elements(bytes)[HeaderExtensionKind.dependencyDescriptor.rawValue + 1] == descriptor)
+    }
+
     @Test("values without an id are not written, and nothing at all without any")
     func partialMap() throws {
         var map = HeaderExtensionMap()

@@ -90,6 +90,20 @@ private func aggregate(_ header: [UInt8], _ units: [[UInt8]]) -> [UInt8] {
         #expect(found == (row.hasSize ? size : nil))
     }
 
+    @Test("streams with several layers of a picture say how many, each in its way")
+    func spatialLayers() {
+        let structure = hex("0A500040002400800048010000900102") + vp9Key
+        #expect(PacketInspector.spatialLayers(structure.rawSpan, .vp9) == 3)
+        #expect(PacketInspector.spatialLayers(([0x0C] + vp9Key).rawSpan, .vp9) == nil)
+        // As Chromium writes it for L3T3.
+        let sequence = hex("08008707238191c04860e430321809041c8206410124cf7f0d803401")
+        let layered = [0x18] + sequence
+        #expect(PacketInspector.spatialLayers(layered.rawSpan, .av1) == 3)
+        #expect(PacketInspector.pictureSize(layered.rawSpan, .av1) == VideoSize(width: 960, height: 540))
+        #expect(PacketInspector.spatialLayers(([0x18] + av1Sequence).rawSpan, .av1) == 1)
+        #expect(PacketInspector.spatialLayers(([0xB0] + vp8Key).rawSpan, .vp8) == nil)
+    }
+
     @Test("every truncation is no harm, and an empty payload tells nothing", arguments: table)
     func truncations(row: Row) {
         for count in 0..<row.payload.count {

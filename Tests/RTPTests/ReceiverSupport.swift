@@ -11,6 +11,7 @@ let receiverMap: HeaderExtensionMap = {
     map[.repairedStreamID] = 3
     map[.transportSequence] = 4
     map[.audioLevel] = 5
+    map[.dependencyDescriptor] = 6
     return map
 }()
 
@@ -27,6 +28,7 @@ struct PublishedPacket {
     var repairedRid: String?
     var transport: UInt16?
     var level: HeaderExtensionValues.AudioLevel?
+    var descriptor: [UInt8] = []
     var padding: UInt8 = 0
     var map = receiverMap
 
@@ -41,8 +43,9 @@ struct PublishedPacket {
             marker: marker, payloadType: type, sequenceNumber: number, timestamp: timestamp, ssrc: ssrc)
         return written(capacity: 70_000) {
             header.write(
-                hasExtension: values.encodedByteCount(map: map) > 0, hasPadding: padding > 0, into: &$0)
-            values.write(map: map, into: &$0)
+                hasExtension: values.encodedByteCount(map: map, descriptorCount: descriptor.count) > 0,
+                hasPadding: padding > 0, into: &$0)
+            values.write(map: map, descriptor: descriptor.rawSpan, into: &$0)
             $0.append(copying: payload)
             for left in stride(from: padding, to: 0, by: -1) { $0.append(left == 1 ? padding : 0 as UInt8) }
         }

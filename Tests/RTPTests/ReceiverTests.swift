@@ -181,4 +181,20 @@ import Testing
         let roundTrip = receiver.roundTrip ?? .zero
         #expect((Interval.milliseconds(19)...Interval.milliseconds(22)).contains(roundTrip))
     }
+
+    @Test("dependency descriptors come with their packets, when sent again too, and not where there are none")
+    func descriptors() throws {
+        let pair = RTPReceiver.RetransmissionPair(media: 0x1111, retransmission: 0x2222)
+        var receiver = makeReceiver([.video(pairs: [pair])])
+        let descriptor = (0..<40).map { UInt8($0) }
+        let first = try receiver.take(PublishedPacket(number: 1, mid: "1", descriptor: descriptor))
+        #expect(first.map { $0.descriptor?.copied() } == [descriptor])
+        #expect(first.map { $0.payload.copied() } == [[1, 2, 3]])
+        let plain = try receiver.take(PublishedPacket(number: 3))
+        #expect(plain.count == 1 && plain[0].descriptor == nil)
+        let lost = PublishedPacket(number: 2, descriptor: [7, 8, 9])
+        let again = try receiver.take(lost.retransmitted(ssrc: 0x2222, type: 97))
+        #expect(again.map { $0.descriptor?.copied() } == [[7, 8, 9]])
+        #expect(again.map { $0.payload.copied() } == [[1, 2, 3]])
+    }
 }

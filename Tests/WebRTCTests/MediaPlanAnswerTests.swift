@@ -12,8 +12,8 @@ import WebRTC
         let transport = ["a=ice-ufrag:ours", "a=ice-pwd:0123456789abcdef012345", fingerprint, "a=setup:passive"]
         let expected =
             [
-                "v=0", "o=- 77 3 IN IP4 0.0.0.0", "s=-", "t=0 0", "a=group:BUNDLE 0 1", "a=msid-semantic:WMS *",
-                "a=ice-lite", "m=audio 9 UDP/TLS/RTP/SAVPF 111", "c=IN IP4 0.0.0.0", "a=mid:0",
+                "v=0", "o=- 77 3 IN IP4 0.0.0.0", "s=-", "t=0 0", "a=group:BUNDLE 0 1", "a=extmap-allow-mixed",
+                "a=msid-semantic:WMS *", "a=ice-lite", "m=audio 9 UDP/TLS/RTP/SAVPF 111", "c=IN IP4 0.0.0.0", "a=mid:0",
             ] + transport + [
                 "a=sendonly", "a=rtcp-mux", "a=rtcp-rsize",
                 "a=extmap:1 urn:ietf:params:rtp-hdrext:ssrc-audio-level",
@@ -186,5 +186,23 @@ import WebRTC
         #expect(
             section.sections[0].extensionIDs == ["http://www.webrtc.org/experiments/rtp-hdrext/abs-send-time": 2])
         #expect(section.localDescription.media[0].extensions.map(\.id) == [2])
+    }
+
+    @Test("viewers of AV1 and VP9 get dependency descriptors when they can take them", arguments: [true, false])
+    func descriptors(allowsMixed: Bool) throws {
+        let uri = "https://aomediacodec.github.io/av1-rtp-spec/#dependency-descriptor-rtp-header-extension"
+        let session = ["a=group:BUNDLE 0"] + (allowsMixed ? ["a=extmap-allow-mixed"] : [])
+        let lines = ["a=rtpmap:45 AV1/90000", "a=rtpmap:96 H264/90000", "a=fmtp:96 packetization-mode=1"]
+        let offer = PlanFixture.offer(session: session, video: lines + ["a=extmap:13 " + uri])
+        var video = PlanFixture.video
+        func ids() throws -> [UInt8] {
+            let plan = try PlanFixture.answer(offer, SendCapabilities(cname: "me", video: video))
+            return Array(plan.sections[0].extensionIDs.values)
+        }
+        video.codec = .av1
+        #expect(try ids() == (allowsMixed ? [13] : []))
+        video.codec = .h264
+        video.profile = H264ProfileLevel(profileIDC: 0x42, constraints: 0, levelIDC: 0x0A)
+        #expect(try ids() == [])
     }
 }

@@ -57,6 +57,20 @@ import WebRTC
         #expect(!video.extensions.map(\.uri).contains("urn:ietf:params:rtp-hdrext:sdes:rtp-stream-id"))
     }
 
+    @Test("layers of a picture in one stream bring their dependency descriptors, which may be long")
+    func described() {
+        var video = PlanFixture.video
+        video.codec = .av1
+        video.isDescribed = true
+        let offer = MediaOffer(
+            publishing: SendCapabilities(cname: "me", video: video), local: PlanFixture.local(isLite: false))
+        #expect(offer.description.allowsMixedExtensions)
+        let uri = "https://aomediacodec.github.io/av1-rtp-spec/#dependency-descriptor-rtp-header-extension"
+        #expect(offer.description.media[0].extensions.contains { $0.uri == uri && $0.id == 12 })
+        #expect(!self.offer.description.allowsMixedExtensions)
+        #expect(!self.offer.description.media[1].extensions.contains { $0.uri == uri })
+    }
+
     @Test("VP8, no retransmission stream, no audio")
     func vp8() {
         var capabilities = SendCapabilities(cname: "me", video: PlanFixture.video)

@@ -203,4 +203,19 @@ private func offer(
                 ExtensionMapping(id: 4, direction: .recvonly, uri: "urn:ietf:params:rtp-hdrext:sdes:mid")
             ])
     }
+
+    @Test("dependency descriptors are taken of codecs that need them, from offers that allow them any length")
+    func descriptors() throws {
+        let uri = "https://aomediacodec.github.io/av1-rtp-spec/#dependency-descriptor-rtp-header-extension"
+        func ids(_ codec: String, _ session: [String]) throws -> [UInt8] {
+            let plan = try plan(
+                offer(["a=rtpmap:100 \(codec)/90000", "a=extmap:12 " + uri], session: ["a=group:BUNDLE 0"] + session))
+            #expect(plan.localDescription.allowsMixedExtensions == !session.isEmpty)
+            return Array(plan.sections[0].extensionIDs.values)
+        }
+        #expect(try ids("AV1", ["a=extmap-allow-mixed"]) == [12])
+        #expect(try ids("VP9", ["a=extmap-allow-mixed"]) == [12])
+        #expect(try ids("VP8", ["a=extmap-allow-mixed"]) == [])
+        #expect(try ids("AV1", []) == [])
+    }
 }

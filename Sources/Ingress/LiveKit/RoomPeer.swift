@@ -35,6 +35,8 @@ final class RoomPeer: HubPeerOwner {
         var codec: VideoCodec
         /// `a=fmtp` of pictures that somebody else encoded; empty for ours.
         var parameters: [String: String] = [:]
+        /// With dependency descriptors.
+        var isDescribed = false
         /// Lowest first; empty offers no video.
         var layers: [LayerQuality]
     }
@@ -135,6 +137,7 @@ final class RoomPeer: HubPeerOwner {
             video = SentVideo(
                 track: MediaStreamID(stream: ids.stream, track: ids.video), codec: media.codec,
                 passing: media.parameters, layers: sent)
+            video?.isDescribed = media.isDescribed
         }
         return SendCapabilities(
             cname: Self.cname,

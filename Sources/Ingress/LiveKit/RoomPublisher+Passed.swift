@@ -26,7 +26,7 @@ extension RoomPublisher {
     package func canCarry(_ tracks: PassedTracks) -> Bool {
         guard !rungs.isEmpty, let video = tracks.video else { return true }
         let own = self.tracks
-        return video.codec == own.codec
+        return video.codec == own.codec && (video.spatialLayers > 1) == (own.spatialLayers > 1)
             && ["profile-id", "profile"].allSatisfy { video.parameters[$0] == own.parameters[$0] }
     }
 
@@ -58,6 +58,8 @@ extension RoomPublisher {
         if rungs.isEmpty {
             tracks.codec = video.codec
             tracks.parameters = video.parameters
+            tracks.spatialLayers = video.spatialLayers
+            tracks.isDescribed = video.spatialLayers > 1 && video.layers.allSatisfy(\.isDescribed)
             adopt(video.rungs, isFixed: true)
         }
         let layers = Self.assign(video.layers.map(\.stream), to: rungs.map(\.quality))

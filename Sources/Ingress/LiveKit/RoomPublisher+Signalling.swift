@@ -98,7 +98,7 @@ extension RoomPublisher {
         let media = RoomPeer.Media(
             tracks: .init(stream: tracks.ingressID, audio: tracks.audioID, video: tracks.videoID),
             isStereo: tracks.audio.channels > 1, codec: tracks.codec,
-            parameters: tracks.parameters, layers: rungs.map(\.quality))
+            parameters: tracks.parameters, isDescribed: tracks.isDescribed, layers: rungs.map(\.quality))
         if let sdp = peer.makeOffer(media) { machine.sendOffer(sdp: sdp, at: now) }
     }
 

@@ -16,6 +16,10 @@ package struct RoomTracks: Sendable {
     package var codec: VideoCodec
     /// `a=fmtp` of pictures that somebody else encoded.
     package var parameters: [String: String] = [:]
+    /// Layers of each picture in the one stream of somebody else, which the room tells apart by dependency descriptors
+    /// where there are any.
+    package var spatialLayers = 1
+    package var isDescribed = false
 
     /// - Parameter audioID: random, "TR_…".
     package init(ingressID: String, audioID: String, audio: AudioSpec, codec: LadderCodec) {
@@ -40,7 +44,8 @@ package struct RoomTracks: Sendable {
 
     /// `ladder`: lowest quality first, at least one.
     package func videoRequest(_ ladder: [LadderPlan.Rung]) -> Livekit_AddTrackRequest {
-        let layers = ladder.map { rung in
+        let isLayered = spatialLayers > 1 && ladder.count == 1
+        let layers = (isLayered ? Self.split(ladder[0], into: spatialLayers) : ladder).map { rung in
             var layer = Livekit_VideoLayer()
             layer.quality = Livekit_VideoQuality(rung.quality)
             layer.width = UInt32(clamping: rung.size.width)
@@ -52,7 +57,7 @@ package struct RoomTracks: Sendable {
         simulcast.codec = codec.mimeType
         simulcast.cid = videoID
         simulcast.layers = layers
-        simulcast.videoLayerMode = .oneSpatialLayerPerStream
+        simulcast.videoLayerMode = isLayered ? .multipleSpatialLayersPerStream : .oneSpatialLayerPerStream
         var request = Livekit_AddTrackRequest()
         request.cid = videoID
         request.name = videoName
@@ -63,6 +68,15 @@ package struct RoomTracks: Sendable {
         request.layers = layers
         request.simulcastCodecs = [simulcast]
         return request
+    }
+
+    /// The layers of a picture as a room has them: each half as wide as the next, which is what browsers make.
+    private static func split(_ rung: LadderPlan.Rung, into count: Int) -> [LadderPlan.Rung] {
+        zip(LayerQuality.allCases, (0..<min(count, 3)).reversed()).map { quality, halvings in
+            LadderPlan.Rung(
+                quality: quality, size: PictureSize(rung.size.width >> halvings, rung.size.height >> halvings),
+                bitrate: rung.bitrate >> (2 * halvings), frameRate: rung.frameRate)
+        }
     }
 
     /// The layers of `published` to encode when the room watches `watched` and the source has `present`.

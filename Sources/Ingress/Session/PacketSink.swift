@@ -12,6 +12,10 @@ package struct PassedLayer: Hashable, Sendable {
     /// Bits a second, measured or foreseen.
     package var bitrate: Int
     package var frameRate: Double
+    /// Layers of each picture that are all in this stream, the largest as `size` says.
+    package var spatialLayers = 1
+    /// Its packets have dependency descriptors.
+    package var isDescribed = false
 
     package init(stream: Int, size: VideoSize, bitrate: Int, frameRate: Double) {
         self.stream = stream
@@ -35,6 +39,9 @@ package struct PassedTracks: Hashable, Sendable {
             self.parameters = parameters
             self.layers = layers
         }
+
+        /// Of a publisher that sends all of them in one stream; 1 otherwise.
+        package var spatialLayers: Int { layers.count == 1 ? min(layers[0].spatialLayers, 3) : 1 }
     }
 
     /// Opus.

@@ -17,6 +17,8 @@ final class PacketOutlet {
     private struct Layer {
         var streamID: InlineBytes?
         var size: VideoSize?
+        var spatialLayers = 1
+        var isDescribed = false
         var frames = 0
         var firstAt: Monotonic
         var bytes = 0
@@ -90,7 +92,7 @@ final class PacketOutlet {
             ForwardedPacket(
                 source: of.source, sequenceNumber: packet.sequenceNumber, timestamp: packet.timestamp,
                 marker: packet.marker, payload: packet.payload, pts: time, beginsKeyFrame: isKey,
-                audioLevel: packet.audioLevel), stream: stream, at: now)
+                audioLevel: packet.audioLevel, descriptor: packet.descriptor), stream: stream, at: now)
     }
 
     private func drainSound(at now: Monotonic) {
@@ -123,6 +125,8 @@ final class PacketOutlet {
                 layer.size = size
                 isNew = true
             }
+            if let count = PacketInspector.spatialLayers(packet.payload.bytes, codec) { layer.spatialLayers = count }
+            layer.isDescribed = packet.descriptor != nil
         }
         layers[packet.stream] = layer
         if isNew { describeIfReady(at: now) }
@@ -165,10 +169,13 @@ final class PacketOutlet {
             guard let size = layer.size else { return nil }
             let seconds = max((now - layer.firstAt).seconds, 0.001)
             let isMeasured = seconds > 0.5
-            return PassedLayer(
+            var passed = PassedLayer(
                 stream: stream, size: size,
                 bitrate: isMeasured ? Int(Double(layer.bytes) * 8 / seconds) : Self.usualBitrate(size),
                 frameRate: isMeasured ? (Double(layer.frames) / seconds).rounded() : Self.foreseenFrameRate)
+            passed.spatialLayers = layer.spatialLayers
+            passed.isDescribed = layer.isDescribed
+            return passed
         }
         return known.sorted {
             ($0.size.width * $0.size.height, $0.stream) < ($1.size.width * $1.size.height, $1.stream)

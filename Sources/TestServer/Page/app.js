@@ -27,7 +27,7 @@ class Player {
     this.last = null;
     this.pc = new RTCPeerConnection();
     this.stream = new MediaStream();
-    this.pc.addTransceiver("video", { direction: "recvonly" });
+    this.understandLayers(this.pc.addTransceiver("video", { direction: "recvonly" }));
     this.pc.addTransceiver("audio", { direction: "recvonly" });
     this.pc.ontrack = (event) => {
       this.stream.addTrack(event.track);
@@ -40,6 +40,14 @@ class Player {
         ? "Firefox makes no WebRTC connections over the loopback address: start the server with --bind and an address of this machine, and open the page there."
         : "The connection to the server was lost. Trying again…");
     };
+  }
+
+  // Browsers know the layers of AV1 in one stream by dependency descriptors, which they offer to receive only when told.
+  understandLayers(transceiver) {
+    const extensions = transceiver.getHeaderExtensionsToNegotiate?.();
+    if (!extensions) return;
+    for (const extension of extensions) if (extension.uri.includes("dependency-descriptor")) extension.direction = "sendrecv";
+    transceiver.setHeaderExtensionsToNegotiate(extensions);
   }
 
   async open() {
