@@ -16,7 +16,9 @@ struct PassedMedia {
     weak var source: (any PacketSource)?
     /// Lowest quality first.
     var layers: [Layer] = []
-
+    var presence = LayerPresence()
+    /// Of the layers, those that come.
+    var qualities: [LayerQuality] { layers.map(\.quality).filter { !presence.missing.contains($0) } }
 }
 
 // Publishers whose packets go into the room as they are. A session beside them has their sound, when the room cannot take
@@ -89,6 +91,7 @@ extension RoomPublisher {
         else { return }
         let frames = packet.marker ? 1 : 0
         passed?.layers[index].meter.add(bytes: packet.payload.count, events: frames, at: now)
+        if passed?.presence.note(quality, endsPicture: packet.marker, at: now) == true { updateDemand(at: now) }
         guard active.contains(quality), let peer, let sent = peer.videoStreams[quality] else { return }
         guard peer.forward(packet, on: sent, at: now) else {
             figures.framesDropped &+= UInt64(frames)

@@ -60,7 +60,7 @@ extension RoomPublisher {
         if isUp, let peer, isSendable(tracks.videoID) {
             let published = rungs.map(\.quality).filter { peer.videoStreams[$0] != nil }
             // Before a session's first picture nobody knows its layers; its first picture should not be lost.
-            let ladder = passed?.layers.map(\.quality) ?? session?.ladder.map(\.quality) ?? []
+            let ladder = passed?.qualities ?? session?.ladder.map(\.quality) ?? []
             wanted = RoomTracks.needed(watched, published: published, present: ladder.isEmpty ? published : ladder)
         }
         for rung in rungs { _ = allocation?.setActive(wanted.contains(rung.quality), rung.quality) }

@@ -35,7 +35,8 @@ extension LocalStream {
             for viewer in viewers where viewer.hasVideo && viewer.videoCodec != codec { viewer.leave(at: now) }
         }
         updateDemand()
-        requestKeyFrame()
+        // Whoever has its layer goes on with it.
+        for viewer in viewers where viewer.current != available(viewer.wish) { requestKeyFrame(for: viewer) }
     }
 
     func adopt(sound: IngestSession, of feed: PassedFeed) {

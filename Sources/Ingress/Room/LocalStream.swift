@@ -122,8 +122,15 @@ package final class LocalStream {
         qualities.last { $0 <= wish } ?? qualities.first
     }
 
-    func requestKeyFrame() {
-        if let feed { feed.requestKeyFrame(activeLayers) } else { session?.requestKeyFrame() }
+    /// Asks for what a viewer needs to go on: of a publisher's layers, only the one that it waits for and the one that
+    /// it has, since key frames cost all who watch.
+    func requestKeyFrame(for viewer: Viewer) {
+        guard let feed else {
+            session?.requestKeyFrame()
+            return
+        }
+        guard viewer.isConnected, viewer.hasVideo else { return }
+        feed.requestKeyFrame(Set([available(viewer.wish), viewer.current].compactMap(\.self)))
     }
 
     /// Tells the session what is watched. After every change of viewers, layers or connections.

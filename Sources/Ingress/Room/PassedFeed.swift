@@ -28,6 +28,7 @@ package final class PassedFeed {
 
     private weak var stream: LocalStream?
     private weak var source: (any PacketSource)?
+    private var presence = LayerPresence()
     private let makeSound: @MediaLoop () -> IngestSession
     private let onEnd: @MediaLoop (SessionEnd) -> Void
     private var isOver = false
@@ -77,7 +78,8 @@ extension PassedFeed: PacketSink {
         self.source = source
         let passed = tracks.video?.layers ?? []
         layers = zip(Self.qualities(passed.count), passed).map { Layer(quality: $0, passed: $1) }
-        stream?.feed(self, has: layers.map(\.quality), at: now)
+        presence = LayerPresence()
+        tellLayers(at: now)
     }
 
     package func forward(_ packet: ForwardedPacket, stream received: Int?, at now: Monotonic) {
@@ -88,12 +90,17 @@ extension PassedFeed: PacketSink {
         }
         // In place in an array: a dictionary would allocate for each change of a value.
         guard let index = layers.firstIndex(where: { $0.passed.stream == received }) else { return }
+        if presence.note(layers[index].quality, endsPicture: packet.marker, at: now) { tellLayers(at: now) }
         layers[index].frameBytes += packet.payload.count
         if packet.marker {
             layers[index].meter.add(bytes: layers[index].frameBytes, at: now)
             layers[index].frameBytes = 0
         }
         stream.forward(video: packet, quality: layers[index].quality, from: self, at: now)
+    }
+
+    private func tellLayers(at now: Monotonic) {
+        stream?.feed(self, has: layers.map(\.quality).filter { !presence.missing.contains($0) }, at: now)
     }
 
     package func configure(_ configuration: VideoConfiguration) {}

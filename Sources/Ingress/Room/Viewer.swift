@@ -162,7 +162,7 @@ package final class Viewer {
         guard quality != wish else { return }
         wish = quality
         stream?.updateDemand()
-        stream?.requestKeyFrame()
+        stream?.requestKeyFrame(for: self)
     }
 
     /// Ends the connection in good order. `onClose` is not called.
@@ -187,8 +187,8 @@ extension Viewer: HubPeerOwner {
         case .connected:
             isConnected = true
             stream?.updateDemand()
-            stream?.requestKeyFrame()
-        case .keyFrameRequested: stream?.requestKeyFrame()
+            stream?.requestKeyFrame(for: self)
+        case .keyFrameRequested: stream?.requestKeyFrame(for: self)
         case .closed(let reason):
             guard end == nil else { return }
             end = reason

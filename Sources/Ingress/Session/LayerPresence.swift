@@ -1,0 +1,35 @@
+package import Bytes
+package import Transcode
+
+/// Which of a publisher's layers come at present: browsers stop those for which their path has no room.
+package struct LayerPresence: Sendable {
+    /// A layer is missing when nothing of it came for so long …
+    package static let patience = Interval.seconds(1)
+    /// … and so many pictures of others meanwhile: those of a still screen are far between.
+    package static let missedPictures = 20
+
+    private struct Layer {
+        var lastPacketAt: Monotonic
+        var missedPictures = 0
+    }
+
+    private var layers: [LayerQuality: Layer] = [:]
+    package private(set) var missing: Set<LayerQuality> = []
+
+    package init() {}
+
+    /// Notes a packet of a layer. True when it was missing, or when another one has turned out to be.
+    package mutating func note(_ quality: LayerQuality, endsPicture: Bool, at now: Monotonic) -> Bool {
+        layers[quality] = Layer(lastPacketAt: now)
+        var hasChanged = missing.remove(quality) != nil
+        guard endsPicture else { return hasChanged }
+        for other in LayerQuality.allCases where other != quality {
+            guard let count = layers[other]?.missedPictures, let last = layers[other]?.lastPacketAt else { continue }
+            layers[other]?.missedPictures = count + 1
+            if count >= Self.missedPictures, now - last >= Self.patience, missing.insert(other).inserted {
+                hasChanged = true
+            }
+        }
+        return hasChanged
+    }
+}
