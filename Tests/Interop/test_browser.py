@@ -15,14 +15,18 @@ SCREENSHOTS = ROOT / ".build" / "screenshots"
 
 @pytest.fixture
 def browser():
+    driver = open_browser()
+    yield driver
+    driver.quit()
+
+
+def open_browser():
     options = webdriver.ChromeOptions()
     options.binary_location = shutil.which("chromium")
     for argument in ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--autoplay-policy=no-user-gesture-required",
                      "--window-size=1440,1500", "--hide-scrollbars"):
         options.add_argument(argument)
-    driver = webdriver.Chrome(options=options, service=Service(shutil.which("chromedriver")))
-    yield driver
-    driver.quit()
+    return webdriver.Chrome(options=options, service=Service(shutil.which("chromedriver")))
 
 
 def picture(browser):

@@ -13,20 +13,24 @@ package struct LayerPresence: Sendable {
         var missedPictures = 0
     }
 
-    private var layers: [LayerQuality: Layer] = [:]
+    /// By quality; in place, as every packet changes one.
+    private var layers = [Layer?](repeating: nil, count: LayerQuality.allCases.count)
     package private(set) var missing: Set<LayerQuality> = []
 
     package init() {}
 
     /// Notes a packet of a layer. True when it was missing, or when another one has turned out to be.
     package mutating func note(_ quality: LayerQuality, endsPicture: Bool, at now: Monotonic) -> Bool {
-        layers[quality] = Layer(lastPacketAt: now)
+        layers[quality.index] = Layer(lastPacketAt: now)
         var hasChanged = missing.remove(quality) != nil
         guard endsPicture else { return hasChanged }
         for other in LayerQuality.allCases where other != quality {
-            guard let count = layers[other]?.missedPictures, let last = layers[other]?.lastPacketAt else { continue }
-            layers[other]?.missedPictures = count + 1
-            if count >= Self.missedPictures, now - last >= Self.patience, missing.insert(other).inserted {
+            let index = other.index
+            guard let layer = layers[index] else { continue }
+            layers[index]?.missedPictures += 1
+            if layer.missedPictures >= Self.missedPictures, now - layer.lastPacketAt >= Self.patience,
+                missing.insert(other).inserted
+            {
                 hasChanged = true
             }
         }
