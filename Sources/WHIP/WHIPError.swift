@@ -70,8 +70,7 @@ package enum WHIPError: Error, Equatable, Sendable {
     package var status: Int {
         switch self {
         case .malformedPath, .malformedOffer, .malformedLayer, .malformedFragment, .emptyBody: 400
-        case .unusableOffer(.noCommonCodec), .unusableOffer(.severalTracks): 422
-        case .unusableOffer: 400
+        case .unusableOffer(let error): error == .noCommonCodec ? 422 : 400
         case .unauthorized, .missingKey: 401
         case .forbidden, .disabled: 403
         case .notFound, .unknownKey: 404

@@ -1,14 +1,12 @@
-/// Why an offer or answer cannot be used at all. Faults of single sections refuse those alone, but in a publisher's offer.
+/// Why an offer or answer cannot be used at all. Faults of single sections only refuse those.
 package enum MediaPlanError: Error, Equatable, Sendable {
     /// Sections are there for what we send or take, and none has a codec of ours.
     case noCommonCodec
-    /// A publisher offers more than one track of sound, or of pictures.
-    case severalTracks
     /// No section of the kinds that we send is willing to receive.
     case nothingToReceive
     /// No section sends audio or video.
     case nothingToSend
-    /// Sections that could be used lack `a=rtcp-mux` or `a=mid`, stand outside of the bundle or are not DTLS-SRTP.
+    /// All sections that could be used lack `a=rtcp-mux` or `a=mid`, stand outside of the bundle or are not DTLS-SRTP.
     case transportUnsupported
     /// Two sections have one mid (RFC 5888 section 4).
     case duplicateMid
@@ -28,8 +26,7 @@ extension MediaPlanError: CustomStringConvertible {
     /// One sentence for whoever sent the description.
     package var description: String {
         switch self {
-        case .noCommonCodec: "A section offers no codec that can be used here."
-        case .severalTracks: "Only one audio and one video track can be published: send layers by simulcast."
+        case .noCommonCodec: "No section offers a codec that can be used here."
         case .nothingToReceive: "No audio or video section is willing to receive what this stream has."
         case .nothingToSend: "No audio or video section is willing to send."
         case .transportUnsupported:

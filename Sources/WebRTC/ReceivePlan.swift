@@ -91,16 +91,15 @@ extension ReceivePlan {
     /// Simulcast streams of one section: LiveKit's rooms know three qualities.
     package static let maxStreams = 3
 
-    /// Answers a publisher: all that it wants to send is taken, or nothing (RFC 9725 section 4.4.3). Sections that send
-    /// no sound and no pictures are refused with port zero and stay in their places. The codec is the first one of the
-    /// publisher's order that we know.
+    /// Answers a publisher: the first section of each kind that is fit for it is taken; all others are refused with
+    /// port zero and stay in their places. The codec is the first one of the publisher's order that we know.
     package static func answer(
         to offer: SessionDescription, accepting capabilities: ReceiveCapabilities, local: LocalTransport
     ) throws(MediaPlanError) -> ReceivePlan {
         guard offer.hasUniqueMids else { throw .duplicateMid }
         var draft = ReceiveDraft(offer: offer, capabilities: capabilities)
-        for index in offer.media.indices { try draft.consider(index) }
-        guard !draft.sections.isEmpty else { throw .nothingToSend }
+        for index in offer.media.indices { draft.consider(index) }
+        guard !draft.sections.isEmpty else { throw draft.refusal }
         let remote = try RemoteTransport(offer, accepted: draft.sections.map(\.index))
         let role = try remote.answeringRole(isICELite: local.isICELite)
         let answer = offer.answer(
@@ -118,6 +117,7 @@ private struct ReceiveDraft {
     private let bundle: Set<String>?
     private(set) var sections: [ReceivedSection] = []
     private(set) var media: [MediaSection] = []
+    private(set) var refusal = MediaPlanError.nothingToSend
 
     init(offer: SessionDescription, capabilities: ReceiveCapabilities) {
         self.offer = offer
@@ -125,20 +125,35 @@ private struct ReceiveDraft {
         bundle = offer.bundle.map { Set($0) }
     }
 
-    mutating func consider(_ index: Int) throws(MediaPlanError) {
+    mutating func consider(_ index: Int) {
         let offered = offer.media[index]
+        if let (planned, section) = accept(offered, index) {
+            sections.append(planned)
+            media.append(section)
+        } else {
+            media.append(.refusal(of: offered))
+        }
+    }
+
+    /// Nil: the section is refused; the reason that says most is kept.
+    private mutating func accept(_ offered: MediaSection, _ index: Int) -> (ReceivedSection, MediaSection)? {
         guard offered.kind == .audio || offered.kind == .video, !offered.isRejected,
             offer.direction(of: offered).sends
-        else { return media.append(.refusal(of: offered)) }
+        else { return nil }
         let kind: MediaKind = offered.kind == .audio ? .audio : .video
-        guard !sections.contains(where: { $0.kind == kind }) else { throw .severalTracks }
+        guard !sections.contains(where: { $0.kind == kind }) else { return nil }
         guard let mid = offered.mid, offered.isDTLSSRTP, offered.rtcpMux || offered.rtcpMuxOnly,
             bundle?.contains(mid) ?? sections.isEmpty
-        else { throw .transportUnsupported }
-        guard let choice = offered.received(among: capabilities) else { throw .noCommonCodec }
+        else {
+            if refusal == .nothingToSend { refusal = .transportUnsupported }
+            return nil
+        }
+        guard let choice = offered.received(among: capabilities) else {
+            refusal = .noCommonCodec
+            return nil
+        }
         let planned = plan(index, mid, offered, choice)
-        sections.append(planned)
-        media.append(section(for: planned, offered, choice.map))
+        return (planned, section(for: planned, offered, choice.map))
     }
 
     private func plan(

@@ -67,7 +67,7 @@ final class PacketOutlet {
         case .audio(let codec):
             if !hasSound {
                 hasSound = true
-                sink.configure(AudioConfiguration(codec: codec, stream.section))
+                if let audio { sink.configure(AudioConfiguration(codec: codec, audio)) }
             }
             soundClock.note(packet.timestamp, time)
             sound?.receive(JitterBuffer.Packet(packet))
