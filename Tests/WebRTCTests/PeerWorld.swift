@@ -84,6 +84,7 @@ final class PeerHost {
     var drops: WebRTCPeer.Drops { peer.drops }
     var nextDeadline: Monotonic? { peer.nextDeadline }
     var path: ICEPath? { peer.ice.selectedPath }
+    var isNominated: Bool { peer.ice.isNominated }
     var selectedRemote: TransportAddress? { peer.ice.selectedPath?.remote }
 
     var end: WebRTCPeer.CloseReason? {

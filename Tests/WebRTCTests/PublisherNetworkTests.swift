@@ -102,6 +102,26 @@ import WebRTC
         #expect(try #require(world.pictures.last).at > world.now - .seconds(1))
     }
 
+    @Test("an ICE restart in mid-stream costs no picture")
+    func restart() throws {
+        let world = try PublisherWorld.publishing(Self.row(loss: 0.02).settings)
+        world.run(for: .seconds(3))
+        let (ours, theirs) = (ICECredentials(random: Array(31...54)), ICECredentials(random: Array(61...84)))
+        // The publisher's request is on its way, then the server's answer is.
+        world.publisher.peer.restartICE(credentials: theirs, at: world.now)
+        world.run(for: .milliseconds(80))
+        world.server.peer.restartICE(credentials: ours, at: world.now)
+        world.server.peer.ice.setRemoteCredentials(theirs, at: world.now)
+        world.run(for: .milliseconds(80))
+        world.publisher.peer.ice.setRemoteCredentials(ours, at: world.now)
+        try world.publisher.peer.ice.addRemoteCandidate(.host(world.server.outside), at: world.now)
+        world.run(for: .seconds(5))
+        #expect(world.server.isNominated && world.publisher.isNominated)
+        expectAll(world)
+        world.run(for: .seconds(60))
+        expectAll(world)
+    }
+
     @Test("where UDP is closed the publisher comes over TCP")
     func tcp() throws {
         let world = try PublisherWorld(overTCP: true)
