@@ -12,8 +12,8 @@ import WebRTC
         let transport = ["a=ice-ufrag:ours", "a=ice-pwd:0123456789abcdef012345", fingerprint, "a=setup:passive"]
         let expected =
             [
-                "v=0", "o=- 77 3 IN IP4 0.0.0.0", "s=-", "t=0 0", "a=group:BUNDLE 0 1", "a=extmap-allow-mixed",
-                "a=msid-semantic:WMS *", "a=ice-lite", "m=audio 9 UDP/TLS/RTP/SAVPF 111", "c=IN IP4 0.0.0.0", "a=mid:0",
+                "v=0", "o=- 77 3 IN IP4 0.0.0.0", "s=-", "t=0 0", "a=group:BUNDLE 0 1", "a=msid-semantic:WMS *",
+                "a=ice-lite", "a=extmap-allow-mixed", "m=audio 9 UDP/TLS/RTP/SAVPF 111", "c=IN IP4 0.0.0.0", "a=mid:0",
             ] + transport + [
                 "a=sendonly", "a=rtcp-mux", "a=rtcp-rsize",
                 "a=extmap:1 urn:ietf:params:rtp-hdrext:ssrc-audio-level",

@@ -136,9 +136,12 @@ final class PacketOutlet {
     /// The number of layers that are to come.
     private var expected: Int { max(video?.streamIDs.count ?? 0, 1) }
 
+    /// Browsers begin with few of a picture's layers, VP9 says only those, and a room keeps what it is told first.
+    private var mayGrow: Bool { video?.codec == .video(.vp9) && layers.values.contains { $0.spatialLayers > 1 } }
+
     private func describeIfReady(at now: Monotonic) {
         let known = layers.values.count { $0.size != nil }
-        let isWhole = video == nil || known >= expected
+        let isWhole = video == nil || known >= expected && !mayGrow
         if isWhole || described?.video != nil { return describe(at: now) }
         if dueAt == nil { dueAt = now + Self.layerWait }
     }
