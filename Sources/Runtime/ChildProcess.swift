@@ -92,8 +92,10 @@ package final class ChildProcess {
         let ends = try Syscalls.pipe()
         let readEnd = FileDescriptor(taking: ends.readEnd)
         let writeEnd = FileDescriptor(taking: ends.writeEnd)
-        // The pipe is new and empty, so it takes them at once and whole; the child never waits for them.
+        // The pipe is new and empty, so it takes them at once and whole. Closed before the child is there, so that it waits for
+        // nothing: neither for them nor for their end.
         let written = command.handedBytes.withUnsafeBytes { Syscalls.write(writeEnd.raw, $0) }
+        writeEnd.close()
         guard written == .done(command.handedBytes.count) else { throw .system(.write, Errno(rawValue: EIO)) }
         return try Syscalls.spawn(
             command.executable, arguments: command.arguments, environment: environment, handing: readEnd.raw)
