@@ -18,7 +18,9 @@ final class HubPort {
     init(_ id: ICESocket, on address: TransportAddress, hub: PeerHub) throws(RuntimeError) {
         self.id = id
         self.hub = hub
-        socket = try UDPSocket(on: address, handler: self)
+        var options = UDPSocket.Options()
+        options.receiveBufferBytes = PeerHub.Limits.receiveBufferBytes
+        socket = try UDPSocket(on: address, options: options, handler: self)
     }
 
     var number: UInt16 { socket?.address.port ?? 0 }

@@ -86,6 +86,8 @@ package final class PeerHub {
         /// Paths that one peer may have at a time.
         package static let pathsPerPeer = 16
         package static let tcpConnections = 1_024
+        /// All publishers send to one socket: of 200 with 600 kbit/s this holds about half a second.
+        package static let receiveBufferBytes = 16 * 1024 * 1024
         /// Time for the first STUN request on a TCP connection.
         package static let tcpPatience = Interval.seconds(10)
         /// Ports of a range that are tried for one peer.
