@@ -31,6 +31,13 @@ import Transcode
         #expect(rungs.map(\.bitrate) == heights.map { $0 * 1_000 })
     }
 
+    @Test("of several streams of VP9 the largest goes on alone")
+    func largestOfVP9() {
+        let rungs = Self.video([180, 360, 720], codec: .vp9).rungs
+        #expect(rungs.map(\.quality) == [.high] && rungs.map(\.size.height) == [720])
+        #expect(RoomPublisher.assign([0, 1, 2], to: rungs.map(\.quality)).map(\.stream) == [2])
+    }
+
     @Test(
         "the largest picture serves the highest quality, whatever was published first",
         arguments: [
@@ -53,7 +60,7 @@ import Transcode
     func request(codec: VideoCodec, name: String) {
         var tracks = RoomTracks(ingressID: "IN_1", audioID: "TR_a", audio: AudioSpec(), codec: .h264)
         tracks.codec = codec
-        let request = tracks.videoRequest(Self.video([180, 360, 720], codec: codec).rungs)
+        let request = tracks.videoRequest(Self.video([180, 360, 720]).rungs)
         #expect(request.simulcastCodecs.map(\.codec) == [name])
         #expect(request.simulcastCodecs[0].layers.map(\.height) == [180, 360, 720])
         #expect(request.simulcastCodecs[0].videoLayerMode == .oneSpatialLayerPerStream)

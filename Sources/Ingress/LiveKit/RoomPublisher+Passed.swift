@@ -140,7 +140,11 @@ extension RoomPublisher {
 
 extension PassedTracks.Video {
     /// The layers as they are published. One alone is the highest, two leave out the middle, as our own ladders do.
+    ///
+    /// Of VP9 it is the largest alone: livekit-server (1.13) takes the layer of each packet from the payload, which says
+    /// the lowest in every stream, and mixes the streams.
     package var rungs: [LadderPlan.Rung] {
+        let layers = codec == .vp9 ? self.layers.suffix(1) : self.layers[...]
         let qualities: [LayerQuality] =
             switch layers.count {
             case 0: []
