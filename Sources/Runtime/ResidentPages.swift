@@ -37,6 +37,7 @@ package enum ResidentPages {
     package static func avoidHugePages() { _ = clinux_disable_huge_pages() }
 
     private static func giveBack(_ library: clinux_dl_phdr_info, pageSize: UInt) {
+        var ranges: [(start: UInt, count: UInt)] = []
         for index in 0..<Int(library.dlpi_phnum) {
             guard let header = library.dlpi_phdr?[index], header.p_type == UInt32(PT_LOAD),
                 header.p_flags & UInt32(PF_W) == 0
@@ -45,8 +46,11 @@ package enum ResidentPages {
             let start = UInt(library.dlpi_addr) &+ UInt(header.p_vaddr)
             let first = (start &+ pageSize &- 1) / pageSize * pageSize
             let end = (start &+ UInt(header.p_memsz)) / pageSize * pageSize
-            guard end > first else { continue }
-            _ = madvise(UnsafeMutableRawPointer(bitPattern: first), Int(end &- first), MADV_DONTNEED)
+            if end > first { ranges.append((first, end - first)) }
+        }
+        // At the end: the headers stand in such a page themselves, and reading one brings its neighbours back.
+        for range in ranges {
+            _ = madvise(UnsafeMutableRawPointer(bitPattern: range.start), Int(range.count), MADV_DONTNEED)
         }
     }
 }
