@@ -111,4 +111,4 @@ class LiveKitDouble:
         self.loop.call_soon_threadsafe(self.loop.stop)
         self.redis.stop()
         assert not self.bus.faults, self.bus.faults
-        assert not self.signalling.protocol_faults, self.signalling.protocol_faults
+        assert not self.signalling.faults(), self.signalling.faults()

@@ -103,7 +103,6 @@ class Signalling:
         self.dials = []
         self.late_room_sid = False
         self.max_rooms = None
-        self.protocol_faults = []
         self.app = web.Application()
         self.app.add_routes([web.get("/rtc/validate", self._validate), web.get("/rtc", self._socket), web.get("/", self._root)])
 
@@ -113,6 +112,11 @@ class Signalling:
     def live(self, identity=None, room=None):
         """The participants that are in a room now, oldest first."""
         return [p for p in self.participants if p.here and identity in (None, p.identity) and room in (None, p.room.name)]
+
+    def faults(self):
+        """What real servers would not have understood."""
+        return [f"media came, and no track was added for it: {stream}" for p in self.participants if p.receiver
+                for stream in p.receiver.streams if not any(track.info.mid == stream.mid for track in p.tracks)]
 
     async def delete_room(self, name):
         for participant in self.live(room=name):
@@ -246,6 +250,8 @@ class Signalling:
             stereo=request.stereo, disable_dtx=request.disable_dtx,
             codecs=[models.SimulcastCodecInfo(mime_type=codec.codec, cid=codec.cid, layers=codec.layers) for codec in codecs])
         participant.tracks.append(Track(request, info))
+        if participant.receiver:
+            self._match(participant)
         await participant.tell(track_published=rtc.TrackPublishedResponse(cid=request.cid, track=info))
 
     async def _on_offer(self, participant, offer):
@@ -264,13 +270,11 @@ class Signalling:
             await participant.tell(trickle=rtc.TrickleRequest(candidateInit=candidate, target=rtc.PUBLISHER, final=candidate is candidates[-1]))
 
     def _match(self, participant):
-        """A track's cid must be the track id in the msid of its section."""
+        """A track's cid is the track id in the msid of its section. It may come after the offer, but not after media."""
         for section in participant.receiver.offers[-1].sections:
             track = next((t for t in participant.tracks if len(section.msid) > 1 and section.msid[1] == t.request.cid), None)
             if track:
                 track.info.mid = section.mid
-            elif section.kind != "application" and section.sends:
-                self.protocol_faults.append(f"no track was added for msid {section.msid}")
 
     async def _on_trickle(self, participant, trickle):
         if trickle.candidateInit and participant.receiver and trickle.target == rtc.PUBLISHER:
