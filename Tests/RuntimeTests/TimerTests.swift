@@ -99,10 +99,11 @@ extension RuntimeTests.TimerTests {
         let fired = await MediaLoop.run {
             let probe = TimerProbe()
             watch.object = probe
-            probe.set(0, at: MediaLoop.now + .milliseconds(1))
+            probe.set(0, at: MediaLoop.now + .seconds(1_000))
             return probe.fired
         }
         #expect(await watch.isAlive)
+        await MediaLoop.run { watch.object?.set(0, at: MediaLoop.now) }
         _ = await fired.next()
         await MediaLoop.run {}
         #expect(await !watch.isAlive)

@@ -14,8 +14,20 @@ extension PeerHub {
 
     /// Binds UDP and TCP; port 0 takes any that is free for both.
     package func open(on ip: TransportAddress.IP, port: UInt16) throws(RuntimeError) {
-        try openUDP(on: ip, port: port)
-        try openTCP(on: ip, port: self.port)
+        for attempt in 1... {
+            try openUDP(on: ip, port: port)
+            do throws(RuntimeError) {
+                return try openTCP(on: ip, port: self.port)
+            } catch {
+                // The system chose a number that is free for UDP alone.
+                guard port == 0, attempt < Limits.portAttempts, error.errno == .addressInUse,
+                    let useless = shared.popLast()
+                else { throw error }
+                useless.close()
+                ports[useless.id.id] = nil
+                self.port = 0
+            }
+        }
     }
 
     /// One more port that peers share: each is told of one, in turn.
