@@ -153,6 +153,20 @@ H264 = ["-c:v", "libx264", "-preset", "ultrafast", "-tune", "zerolatency", "-g",
 AAC = ["-c:a", "aac", "-b:a", "128k"]
 
 
+@pytest.fixture
+def publish():
+    """Makes publishers that are ended with the test."""
+    publishers = []
+
+    def run(kind, *arguments, **options):
+        publishers.append(kind(*arguments, **options))
+        return publishers[-1]
+
+    yield run
+    for publisher in publishers:
+        publisher.vanish()
+
+
 @pytest.fixture(scope="session")
 def media(tmp_path_factory):
     """Makes (and keeps) FLV files by name and FFmpeg arguments."""

@@ -8,7 +8,6 @@ from livekit.protocol import ingress
 from conftest import until
 from daemon import whip
 from livekit_double.psrpc import Error
-from test_whip import publish  # noqa: F401 (a fixture)
 from whep import post
 from whip import LayeredPublisher, PeerPublisher
 

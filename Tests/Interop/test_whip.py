@@ -15,20 +15,6 @@ SIZE = (640, 360)
 
 
 @pytest.fixture
-def publish():
-    """Makes publishers that are ended with the test."""
-    publishers = []
-
-    def run(kind, *arguments, **options):
-        publishers.append(kind(*arguments, **options))
-        return publishers[-1]
-
-    yield run
-    for publisher in publishers:
-        publisher.vanish()
-
-
-@pytest.fixture
 def viewer(server):
     viewer = Viewer(server.whep_url("key"))
     yield viewer

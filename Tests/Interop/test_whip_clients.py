@@ -6,7 +6,7 @@ import pytest
 from conftest import FFMPEG_NEW, ROOT, Server, until
 from firefox import Firefox
 from test_browser import open_browser
-from test_whip import FOR_WEBRTC, SMALL, plays, publish, whip_url  # noqa: F401 (one is a fixture)
+from test_whip import FOR_WEBRTC, SMALL, plays, whip_url
 from web import WebClient
 from whep import Viewer
 from whip import PeerPublisher

@@ -35,19 +35,6 @@ def start_whip(start_daemon, livekit):
     return run
 
 
-@pytest.fixture
-def publish():
-    publishers = []
-
-    def run(kind, *arguments, **options):
-        publishers.append(kind(*arguments, **options))
-        return publishers[-1]
-
-    yield run
-    for publisher in publishers:
-        publisher.vanish()
-
-
 def udp_ports(start, end):
     """Ports of one or two neighbours that are free now."""
     found = []
