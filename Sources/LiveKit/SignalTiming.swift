@@ -7,8 +7,8 @@ package struct SignalTiming: Sendable {
     /// Likewise when a lost connection is to be had back, but at least four times what the last dial took; after
     /// `quickDials` each attempt has one more of it, up to `connect`. For seconds after a crash, a server that came up
     /// again sends who comes to its predecessor; those hang, but whoever dials after that is taken at once.
-    package var reconnect = Interval.seconds(1)
-    package var quickDials = 6
+    package var reconnect = Interval.milliseconds(500)
+    package var quickDials = 12
     /// From AddTrack to TrackPublished.
     package var publish = Interval.seconds(10)
     /// From offer to answer.

@@ -53,6 +53,22 @@ struct StateReporterTests {
         #expect(server.taken.map(\.status) == statuses)
     }
 
+    @Test("the end of a session that was in its room waits a moment, so that the room is left before it is told")
+    func farewell() async {
+        let ends: [Livekit_IngressState.Status] = [.endpointInactive, .endpointError, .endpointComplete]
+        for end in ends {
+            for (before, pauses) in [(Livekit_IngressState.Status.endpointPublishing, 1), (.endpointBuffering, 0)] {
+                let server = Server()
+                let reporter = server.reporter()
+                reporter.report(Self.state(before, 1))
+                reporter.report(Self.state(end, 2))
+                await reporter.drained()
+                #expect(server.taken.map(\.status) == [before, end])
+                #expect(server.pauses == Array(repeating: StateReporter.Limits.farewell, count: pauses))
+            }
+        }
+    }
+
     @Test("a failure that may pass is tried again, with longer and longer pauses")
     func retries() async {
         let server = Server()

@@ -56,6 +56,9 @@ def test_other_presets(livekit, daemon, encode, big_clip, name):
     participant = arrive(livekit, sizes)
     check_layers(participant, sizes)
     assert len([stream for stream in participant.receiver.streams if stream.kind == "video"]) == len(sizes)
+    # A server takes a section without rids for a track once the connection is up, and webhooks would have the track before its owner.
+    assert participant.track(models.AUDIO).is_owner_active
+    assert participant.track(models.VIDEO).is_owner_active == (None in sizes)
 
 
 def test_custom_vp8_layers(livekit, daemon, encode, clip):

@@ -27,7 +27,7 @@ protocol RoomPeerOwner: AnyObject {
 ///
 /// Audio is the first section of every offer, used or not, so that either kind can come later by one more offer.
 @MediaLoop
-final class RoomPeer: HubPeerOwner {
+final class RoomPeer: HubPeerOwner, TimerHandler {
     /// What is offered.
     struct Media: Equatable {
         var tracks: MediaStreamIDs
@@ -48,7 +48,7 @@ final class RoomPeer: HubPeerOwner {
     }
 
     private(set) var peer: HubPeer?
-    /// ICE and DTLS are up, and the other side is heard.
+    /// ICE and DTLS are up, the other side is heard, and had time to tell of the participant.
     private(set) var isUp = false
     /// An offer was made, and nothing has to be offered anew.
     private(set) var isOffered = false
@@ -66,6 +66,7 @@ final class RoomPeer: HubPeerOwner {
     private var sections: Set<String> = []
     private let audioSSRC: UInt32
     private let layers: [LayerQuality: SentLayer]
+    private let introductionTimer = LoopTimer()
 
     init(
         _ configuration: (dtls: DTLSContext, clock: NTPClock), network: ClientNetwork, targetBitrate: Int, hub: PeerHub,
@@ -104,6 +105,9 @@ final class RoomPeer: HubPeerOwner {
     }
 
     private static let cname = "ingress"
+    /// From a connection to the first packet. livekit-server tells of a participant once it is connected and of a track
+    /// once its packets come, each in a task of its own; webhooks would have tracks of participants yet to join.
+    private static let introduction = Interval.milliseconds(30)
     /// Servers seldom have several addresses; one that answers is good enough.
     private static let nominationDelay = Interval.milliseconds(20)
     /// The server is heard at least once a second, by its reports. A backup path takes over sooner than this.
@@ -228,6 +232,7 @@ final class RoomPeer: HubPeerOwner {
 
     func close(at now: Monotonic) {
         isUp = false
+        introductionTimer.cancel()
         owner = nil
         peer?.close(at: now)
         peer = nil
@@ -236,15 +241,23 @@ final class RoomPeer: HubPeerOwner {
     func peer(_ peer: HubPeer, raised event: WebRTCPeer.Event, at now: Monotonic) {
         guard peer === self.peer || self.peer == nil else { return }
         switch event {
-        case .connected, .reconnected: isUp = true
-        case .disconnected: isUp = false
+        case .connected: return introductionTimer.schedule(at: now + Self.introduction, calling: self)
+        case .reconnected: isUp = true
+        case .disconnected:
+            isUp = false
+            introductionTimer.cancel()
         case .closed:
             isUp = false
+            introductionTimer.cancel()
             self.peer = nil
             peer.close(at: now)
         case .gatheringFinished: hasGathered = true
         default: break
         }
         owner?.roomPeer(self, raised: event, at: now)
+    }
+    package func timerFired(_ timer: LoopTimer, at now: Monotonic) {
+        isUp = true
+        owner?.roomPeer(self, raised: .connected, at: now)
     }
 }

@@ -77,7 +77,7 @@ extension RoomPublisher {
     }
 
     func isSendable(_ track: String) -> Bool {
-        !mutedTracks.contains(track) && !removedTracks.contains(track)
+        machine.sid(ofTrack: track) != nil && !mutedTracks.contains(track) && !removedTracks.contains(track)
     }
 
     /// A new estimate of what the path carries, bits a second.

@@ -86,8 +86,10 @@ extension RoomPublisher {
     /// Publishes what is known, and offers it once there is something to send. Call it whenever more may be known.
     func offerIfReady(at now: Monotonic) {
         guard let peer, !hasEnded else { return }
-        if !rungs.isEmpty { machine.publish(tracks.videoRequest(rungs), at: now) }
-        if soundSince != nil { machine.publish(tracks.audioRequest, at: now) }
+        // livekit-server takes a section without rids for a track that begins once the connection is up, even before its
+        // packets, and would tell of the track before it tells of the participant. So it hears of these later.
+        if !rungs.isEmpty, rungs.count > 1 || peer.isUp { machine.publish(tracks.videoRequest(rungs), at: now) }
+        if soundSince != nil, peer.isUp { machine.publish(tracks.audioRequest, at: now) }
         guard machine.state == .joined, !machine.isNegotiating, !peer.isOffered else { return }
         if rungs.isEmpty {
             guard let soundSince else { return }
@@ -129,6 +131,7 @@ extension RoomPublisher: RoomPeerOwner {
                 delegate?.roomConnected(self, at: now)
             }
             active = []
+            offerIfReady(at: now)
             updateDemand(at: now)
         case .disconnected:
             machine.transportLost(at: now)

@@ -184,7 +184,9 @@ package final class RoomPublisher {
             watched = .all
             delegate?.room(self, joined: room, participant: participant)
         case .roomIdentified(let sid): delegate?.room(self, joined: sid, participant: machine.participantSID)
-        case .trackPublished(_, let track): delegate?.room(self, published: track)
+        case .trackPublished(_, let track):
+            delegate?.room(self, published: track)
+            updateDemand(at: now)
         case .trackUnpublished(let cid):
             removedTracks.insert(cid)
             delegate?.room(self, noted: "the server took the track \(cid) away")

@@ -11,6 +11,9 @@ package final class StateReporter {
         /// Between two tries, doubled each time up to the longest.
         package static let shortestPause = Interval.milliseconds(200)
         package static let longestPause = Interval.seconds(5)
+        /// For a session that was in its room to leave it, before its end is told: livekit-server's webhooks shall tell of the
+        /// tracks and the participant first.
+        package static let farewell = Interval.milliseconds(100)
     }
 
     private let send: @MediaLoop (Livekit_IngressState) async throws(PSRPCError) -> Void
@@ -19,6 +22,7 @@ package final class StateReporter {
     private var waiting: [Livekit_IngressState] = []
     private var isSending = false
     private var isRefused = false
+    private var hasPublished = false
     private var idleWaiters: [CheckedContinuation<Void, Never>] = []
 
     /// - Parameters:
@@ -53,7 +57,13 @@ package final class StateReporter {
     private func run() async {
         var wait = Limits.shortestPause
         while let state = waiting.first, !isRefused {
+            if hasPublished, Self.isFinal(state) {
+                hasPublished = false
+                await pause(Limits.farewell)
+                continue
+            }
             waiting.removeFirst()
+            hasPublished = state.status == .endpointPublishing
             do throws(PSRPCError) {
                 try await send(state)
                 wait = Limits.shortestPause
@@ -77,6 +87,13 @@ package final class StateReporter {
         isRefused = true
         waiting = []
         onRefused(error)
+    }
+
+    private static func isFinal(_ state: Livekit_IngressState) -> Bool {
+        switch state.status {
+        case .endpointInactive, .endpointError, .endpointComplete: true
+        default: false
+        }
     }
 
     private static func mayPass(_ error: PSRPCError) -> Bool {

@@ -26,6 +26,7 @@ class Refused(Exception):
 class Track:
     request: rtc.AddTrackRequest
     info: models.TrackInfo
+    is_owner_active: bool  # when the track was asked for
 
 
 @dataclasses.dataclass
@@ -249,7 +250,7 @@ class Signalling:
             width=request.width, height=request.height, source=request.source, layers=request.layers, stream=request.stream or "camera",
             stereo=request.stereo, disable_dtx=request.disable_dtx,
             codecs=[models.SimulcastCodecInfo(mime_type=codec.codec, cid=codec.cid, layers=codec.layers) for codec in codecs])
-        participant.tracks.append(Track(request, info))
+        participant.tracks.append(Track(request, info, participant.active))
         if participant.receiver:
             self._match(participant)
         await participant.tell(track_published=rtc.TrackPublishedResponse(cid=request.cid, track=info))
