@@ -142,6 +142,15 @@ package enum ParentProcess {
         return Syscalls.parentPID == pid
     }
 
+    /// The name of this process for `ps` and `pgrep`, 15 bytes at most. One that was started from a link in /proc is
+    /// called after the link otherwise.
+    package static func takeName(_ name: String) throws(RuntimeError) {
+        let file = try Syscalls.open("/proc/self/comm", forWriting: true)
+        var name = name
+        name.withUTF8 { _ = Syscalls.write(file.raw, UnsafeRawBufferPointer($0)) }
+        file.close()
+    }
+
     /// Ends this process at once. What other threads do is left undone.
     package static func exitNow(_ code: Int32) -> Never { Syscalls.exitNow(code) }
 

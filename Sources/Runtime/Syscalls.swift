@@ -81,8 +81,9 @@ enum Syscalls {
     }
 
     @inline(never)
-    static func open(_ path: String) throws(RuntimeError) -> FileDescriptor {
-        FileDescriptor(taking: Int32(try require(.open) { Glibc.open(path, O_RDONLY | O_CLOEXEC) }))
+    static func open(_ path: String, forWriting: Bool = false) throws(RuntimeError) -> FileDescriptor {
+        let mode = forWriting ? O_WRONLY : O_RDONLY
+        return FileDescriptor(taking: Int32(try require(.open) { Glibc.open(path, mode | O_CLOEXEC) }))
     }
 
     // MARK: Epoll and events

@@ -1,4 +1,5 @@
 import Bytes
+import Foundation
 import Glibc
 import Runtime
 import Testing
@@ -178,6 +179,17 @@ extension RuntimeTests.ChildProcessTests {
             return
         }
         #expect(throws: RuntimeError.system(.read, Errno(rawValue: EBADF))) { try ParentProcess.takeHandedBytes() }
+    }
+
+    @Test("a process takes a name, which is cut where the kernel cuts it")
+    func named() throws {
+        let path = "/proc/\(getpid())/comm"
+        let before = try String(contentsOfFile: path, encoding: .utf8)
+        defer { try? ParentProcess.takeName(String(before.dropLast())) }
+        for name in ["ingress-session", "ingress-session-of-somebody"] {
+            try ParentProcess.takeName(name)
+            #expect(try String(contentsOfFile: path, encoding: .utf8) == "ingress-session\n")
+        }
     }
 
     @Test("fate is shared with the present parent only")

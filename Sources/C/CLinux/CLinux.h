@@ -121,8 +121,8 @@ static inline int clinux_reap(int pidfd, int *code, int *status) {
     return 1;
 }
 
-// The kernel sends `number` to this process when the thread that started it ends.
 static inline int clinux_disable_huge_pages(void) { return prctl(PR_SET_THP_DISABLE, 1UL, 0UL, 0UL, 0UL); }
+// The kernel sends `number` to this process when the thread that started it ends.
 static inline int clinux_set_parent_death_signal(int number) { return prctl(PR_SET_PDEATHSIG, (unsigned long)number); }
 
 // 1 when the descriptor is open and an end of a pipe, 0 otherwise.

@@ -44,6 +44,7 @@ package final class HandlerClient {
             }
             // A terminal and a service manager tell all processes to end; when a child ends is the main process's decision.
             Signals.ignore(Set(ProcessSignal.allCases))
+            try ParentProcess.takeName(processName)
             guard try ParentProcess.shareFate(withParent: invitation.parent) else {
                 ParentProcess.exitNow(ExitCode.closed)
             }
@@ -52,6 +53,8 @@ package final class HandlerClient {
             throw HandlerClientError(reason: error)
         }
     }
+
+    private nonisolated static let processName = "ingress-session"
 
     /// Connects and says hello. `onLost` gets the code to exit with, once.
     package init(
