@@ -90,6 +90,8 @@ class Publisher:
 class PeerPublisher(Publisher):
     """aiortc's own peer connection. `kind` of video: "VP8" or "H264"; None for sound alone."""
 
+    PICTURE, SOUND = MovingPicture, Tone
+
     def __init__(self, url, kind="VP8", size=(640, 360), sound=True, key=None):
         self.kind, self.size, self.sound = kind, size, sound
         super().__init__(url, key=key)
@@ -97,11 +99,12 @@ class PeerPublisher(Publisher):
     async def _open(self):
         self.pc = RTCPeerConnection()
         if self.kind:
-            video = self.pc.addTransceiver(MovingPicture(*self.size), direction="sendonly")
+            self.picture = self.PICTURE(*self.size)
+            video = self.pc.addTransceiver(self.picture, direction="sendonly")
             codecs = RTCRtpSender.getCapabilities("video").codecs
             video.setCodecPreferences([codec for codec in codecs if codec.name in (self.kind, "rtx")])
         if self.sound:
-            self.pc.addTransceiver(Tone(), direction="sendonly")
+            self.pc.addTransceiver(self.SOUND(), direction="sendonly")
         await self.pc.setLocalDescription(await self.pc.createOffer())
         answer = await self._post(self.pc.localDescription.sdp)
         await self.pc.setRemoteDescription(RTCSessionDescription(answer, "answer"))
