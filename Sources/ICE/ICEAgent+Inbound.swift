@@ -86,7 +86,7 @@ extension ICEAgent {
         return true
     }
 
-    private mutating func noteRequest(on path: ICEPath, priority: UInt32, usesCandidate: Bool, at now: Monotonic) {
+    mutating func noteRequest(on path: ICEPath, priority: UInt32, usesCandidate: Bool, at now: Monotonic) {
         let index = index(of: path) ?? addPair(onto: path, remotePriority: priority, at: now)
         let isNew = !isValidated(path)
         pairs[index].lastActivity = now

@@ -176,7 +176,8 @@ extension ICEAgent {
     /// Our candidates as known so far, for the description.
     package var localCandidates: [ICECandidate] { locals.map(\.candidate) }
 
-    /// Whether DTLS and media may be taken from this path: an authenticated check has passed on it.
+    /// Whether DTLS and media may be taken from this path: an authenticated check has passed on it, or
+    /// `noteAuthenticated` was told of it.
     package func isValidated(_ path: ICEPath) -> Bool {
         if path == selectedPath { return true }
         if let index = index(of: path), pairs[index].isValid || pairs[index].isAuthenticated { return true }
@@ -192,6 +193,16 @@ extension ICEAgent {
     package func isInUse(_ path: ICEPath) -> Bool {
         index(of: path) != nil || path == selectedPath || previous?.paths.contains(path) ?? false
             || relays.contains { $0.client.path == path }
+    }
+
+    /// Media under the peer's own keys came on a path that no check has come on: the peer's address has changed, by NAT
+    /// perhaps. That says as much as a check of the peer's would, and is answered with one of ours.
+    package mutating func noteAuthenticated(on path: ICEPath, at now: Monotonic) {
+        guard isLive, !isValidated(path) else { return }
+        noteRequest(
+            on: path, priority: ICECandidate.priority(.peerReflexive, localPreference: 0), usesCandidate: false,
+            at: now)
+        reschedule()
     }
 
     /// Tells of media that passed its own authentication (SRTP or DTLS): a sign of life, and consent where the

@@ -91,7 +91,7 @@ package struct ICETiming: Sendable {
     /// For how long paths and credentials of the generation before are good once the new one has its path.
     package var previousGrace = Interval.seconds(3)
     /// Silence on the selected path after which the controlled agent goes where media comes from.
-    package var followAfter = Interval.seconds(1)
+    package var followAfter = Interval.milliseconds(300)
     /// Before a broken TCP connection is dialled again; doubles each time.
     package var redialDelay = Interval.seconds(1)
     /// Mean time between consent checks; each wait is 0.8 to 1.2 of it (RFC 7675 section 5.1).

@@ -159,6 +159,9 @@ package struct RTPReceiver: ~Copyable {
         return bindings[index]
     }
 
+    /// Whether the source belongs to a stream.
+    package func knows(ssrc: UInt32) -> Bool { bindings.contains { $0.ssrc == ssrc } }
+
     /// The next packet, in order of arrival; what redundancy gave back stands before what brought it.
     package mutating func pollPacket() -> ReceivedPacket? { packets.popFirst() }
 

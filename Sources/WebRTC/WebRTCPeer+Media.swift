@@ -26,6 +26,15 @@ extension WebRTCPeer {
         return media?.receiver.stream(index)
     }
 
+    /// Whether a datagram looks like media of a source that is received: such are taken from wherever they come, when
+    /// SRTP finds the peer's keys on them.
+    package func receivesSource(of datagram: RawSpan) -> Bool {
+        guard let media, STUNDemux.classify(datagram) == .rtp, datagram.byteCount >= RTPHeader.byteCount else {
+            return false
+        }
+        return media.receiver.knows(ssrc: datagram.bigEndian(at: 8, as: UInt32.self))
+    }
+
     /// Bits a second of all that arrived over the last half second.
     package var receivedBitrate: Int { media?.receiver.bitrate ?? 0 }
 

@@ -30,7 +30,7 @@ extension WebRTCPeer {
             handleICE(at: now)
             return .handled
         }
-        guard ice.isValidated(path) else {
+        guard ice.isValidated(path) || receivesSource(of: datagram.bytes) else {
             drops.unvalidated &+= 1
             return .handled
         }
@@ -82,6 +82,7 @@ extension WebRTCPeer {
     private mutating func accept(_ status: SRTPStatus, on path: ICEPath, at now: Monotonic) -> Bool {
         switch status {
         case .ok:
+            ice.noteAuthenticated(on: path, at: now)
             ice.recordMedia(on: path, at: now)
             handleICE(at: now)
             return true

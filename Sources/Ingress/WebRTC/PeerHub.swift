@@ -71,8 +71,9 @@ package final class HubPeer {
 /// All WebRTC peers of the process behind a few UDP ports, or one for each, and ICE-TCP.
 ///
 /// STUN finds its peer by what it says: a request by the fragment in it, an answer by the tag of its transaction id.
-/// Everything else finds it by its path, which is the peer's once its agent took an authenticated message on it. What
-/// comes on other paths is dropped before it costs more than a look at its first bytes.
+/// Everything else finds it by its path, which is the peer's once its agent took an authenticated message on it, or SRTP
+/// media of a source that it publishes. What else comes on other paths is dropped before it costs more than a look at
+/// its first bytes.
 @MediaLoop
 package final class PeerHub {
     package struct Statistics: Sendable {
@@ -248,12 +249,23 @@ package final class PeerHub {
             adopt(path, for: peer)
             return true
         }
-        guard let peer = byPath[path] else {
+        if let peer = byPath[path] {
+            deliver(&datagram, to: peer, on: path, at: now)
+            return true
+        }
+        guard path.socket.transport == .udp, let peer = publisher(of: datagram.bytes) else {
             statistics.strays &+= 1
             return false
         }
         deliver(&datagram, to: peer, on: path, at: now)
+        adopt(path, for: peer)
         return true
+    }
+
+    /// The publisher whose source a stray packet names: its address has changed, and some check the new one late or
+    /// never. SRTP tells whether the packet is its own.
+    private func publisher(of datagram: RawSpan) -> HubPeer? {
+        byFragment.values.first { $0.ports != nil && $0.connection.receivesSource(of: datagram) }
     }
 
     /// The peer that STUN says it is for. The agent itself checks the message's integrity.
