@@ -32,6 +32,8 @@ extension RTPReceiver {
         if isReportDue {
             writeReport(into: &output, at: now)
             reportDueAt = now + RTPLimits.receiverReportInterval
+            // Feedback has a datagram of its own where it may: some encoders read no further than the first packet.
+            if allowsReducedSize { return true }
         } else if !allowsReducedSize {
             ReceiverReport.write(ssrc: localSSRC, blocks: [], into: &output)
             SourceDescription.write(ssrc: localSSRC, cname: cname, into: &output)

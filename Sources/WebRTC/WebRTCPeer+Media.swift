@@ -70,7 +70,13 @@ extension ReceivePlan {
     package func receiver(localSSRC: UInt32, cname: InlineBytes, clock: NTPClock) -> RTPReceiver.Configuration {
         RTPReceiver.Configuration(
             localSSRC: localSSRC, cname: cname, clock: clock, sections: sections.map(\.receiver),
-            allowsReducedSize: sections.allSatisfy(\.allowsReducedSizeRTCP))
+            allowsReducedSize: allowsReducedSizeRTCP)
+    }
+
+    /// Nothing but reports is ever sent about a section without feedback, so that it has no say. FFmpeg offers
+    /// `a=rtcp-rsize` for its picture only, and passes over a NACK that does not stand alone.
+    private var allowsReducedSizeRTCP: Bool {
+        sections.allSatisfy { $0.allowsReducedSizeRTCP || $0.feedback.isEmpty }
     }
 }
 

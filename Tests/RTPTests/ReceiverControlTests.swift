@@ -101,6 +101,14 @@ import Testing
         #expect(found[0].nacks == [0x1111: [11]])
     }
 
+    @Test("with reduced size what is due with a report has a datagram of its own")
+    func apart() throws {
+        var receiver = makeReceiver([.video(feedback: [.nack])])
+        _ = try receiver.take(PublishedPacket(number: 10), at: .ms(0))
+        _ = try receiver.take(PublishedPacket(number: 12), at: .ms(95))
+        #expect(try receiver.control(at: .ms(100)).map(\.types) == [[201, 202, 207], [205]])
+    }
+
     @Test("gaps are asked for, retransmissions are not asked for again")
     func nack() throws {
         var receiver = makeReceiver([.video()])

@@ -1,4 +1,5 @@
 import Media
+import RTP
 import SDP
 import TestSupport
 import Testing
@@ -69,6 +70,19 @@ private func offer(
         #expect(plan.localDescription.media.allSatisfy { $0.transport.setup == .active })
         #expect(plan.sections.map(\.payloadType) == [111, 106])
         #expect(plan.sections.map(\.sources.media) == [[1_776_255_861], [2_083_541_219]])
+    }
+
+    @Test("FFmpeg 9: what is lost is asked for in datagrams cut short, though only its picture says they may be")
+    func ffmpegRepeats() throws {
+        let offer =
+            SDPFixture.ffmpegPublisher.replacing(
+                "m=video 9 UDP/TLS/RTP/SAVPF 106", with: "m=video 9 UDP/TLS/RTP/SAVPF 106 105")
+            + "\na=rtcp-fb:106 nack\na=rtpmap:105 rtx/90000\na=fmtp:105 apt=106"
+        let plan = try plan(offer)
+        #expect(plan.sections.map(\.payloads.rtx) == [nil, 105] && plan.sections[1].feedback == [.nack])
+        #expect(plan.sections.map(\.allowsReducedSizeRTCP) == [false, true])
+        let receiver = plan.receiver(localSSRC: 1, cname: InlineBytes(), clock: PeerWorld.clock)
+        #expect(receiver.allowsReducedSize)
     }
 
     @Test("GStreamer: order, capitals and mids as words")
