@@ -15,6 +15,9 @@ package struct NackTracker: Sendable {
     /// In ascending order of their numbers.
     private var missing: [Missing] = []
     private var arrivedCount: Int64 = 0
+    /// How late packets are that others overtook: nine of ten come within it.
+    private var reordering = Interval.zero
+    private var reorderedAt = Monotonic.zero
     /// Not later than the earliest that is due.
     package private(set) var deadline: Monotonic?
 
@@ -26,13 +29,14 @@ package struct NackTracker: Sendable {
     /// them are given up.
     package mutating func noteArrival(_ place: Int64, skipped: Int64, at now: Monotonic) -> Bool {
         arrivedCount &+= 1
-        hurry(at: now)
+        let patience = patience(at: now)
+        if patience == RTPLimits.reorderTime { hurry(at: now) }
         guard skipped > 0 else { return true }
         guard missing.count + Int(skipped) <= RTPLimits.maxMissingPackets else {
             removeAll()
             return false
         }
-        let dueAt = now + RTPLimits.reorderTime
+        let dueAt = now + patience
         for lost in place - skipped..<place {
             missing.append(
                 Missing(place: lost, notedAt: now, notedCount: arrivedCount, dueAt: dueAt, askedAt: .zero, tries: 0))
@@ -52,11 +56,33 @@ package struct NackTracker: Sendable {
     }
 
     /// A missing packet came. What is returned is the round trip, when it came after it was asked for once.
-    package mutating func noteFound(_ place: Int64, at now: Monotonic) -> Interval? {
+    ///
+    /// `isOriginal` when it came as it was sent first, false when it was repeated, nil when nobody can tell.
+    package mutating func noteFound(
+        _ place: Int64, isOriginal: Bool?, roundTrip: Interval = .zero, at now: Monotonic
+    ) -> Interval? {
         guard let index = index(of: place) else { return nil }
         let found = missing.remove(at: index)
         if missing.isEmpty { deadline = nil }
+        // Nothing that was asked for comes within half a round trip.
+        if isOriginal ?? (found.tries == 0 || now - found.askedAt < roundTrip / 2) {
+            noteReordering(now - found.notedAt, at: now)
+        }
         return found.tries == 1 ? now - found.askedAt : nil
+    }
+
+    /// How long the next gap may be the work of reordering.
+    private func patience(at now: Monotonic) -> Interval {
+        let left = RTPLimits.reorderMemory - (now - reorderedAt)
+        guard reordering > .zero, left > .zero else { return RTPLimits.reorderTime }
+        return min(RTPLimits.reorderTime + reordering, RTPLimits.maxReorderTime)
+    }
+
+    private mutating func noteReordering(_ sample: Interval, at now: Monotonic) {
+        if now - reorderedAt >= RTPLimits.reorderMemory { reordering = .zero }
+        reorderedAt = now
+        let difference = sample - reordering
+        reordering += difference > .zero ? difference / 2 : difference / 16
     }
 
     package mutating func removeAll() {

@@ -24,6 +24,10 @@ extension RTPLimits {
     package static let reorderTime = Interval.milliseconds(5)
     /// … unless so many packets came behind it.
     package static let reorderPackets: Int64 = 3
+    /// As long as packets came late by themselves, gaps are given time for that, and no count of packets ends it. The
+    /// time goes back to `reorderTime` where none did for so long.
+    package static let maxReorderTime = Interval.milliseconds(100)
+    package static let reorderMemory = Interval.seconds(4)
     package static let maxNackTries: UInt8 = 10
     package static let maxNackAge = Interval.seconds(1)
     package static let minNackInterval = Interval.milliseconds(20)

@@ -63,9 +63,11 @@ extension RTPReceiver {
 
     /// A number that may have been asked for came. How long that took is a round trip when it came again.
     private mutating func noteFound(_ number: Int64, on stream: Int, isOriginal: Bool, at now: Monotonic) {
-        guard let sample = streams[stream].nacks?.noteFound(number, at: now) else { return }
         // With a source for retransmissions, what comes late on the own one was just late.
-        guard !hasExactRoundTrip, !isOriginal || streams[stream].retransmissionSSRC == nil else { return }
+        let isKnown = !isOriginal || streams[stream].retransmissionSSRC != nil
+        let sample = streams[stream].nacks?.noteFound(
+            number, isOriginal: isKnown ? isOriginal : nil, roundTrip: roundTrip ?? .zero, at: now)
+        guard let sample, !hasExactRoundTrip, !isOriginal || !isKnown else { return }
         noteRoundTrip(sample)
     }
 
@@ -127,7 +129,7 @@ extension RTPReceiver {
             case .media = sections[streams[place.stream].section].role(of: block.payloadType),
             streams[place.stream].window.placeRepaired(number) != nil
         else { return }
-        _ = streams[place.stream].nacks?.noteFound(number, at: place.now)
+        _ = streams[place.stream].nacks?.noteFound(number, isOriginal: false, at: place.now)
         streams[place.stream].statistics.repairedByRedundancy &+= 1
         let earlier = Place(
             stream: place.stream, number: number, timestamp: place.timestamp &- block.timestampOffset, marker: false,
@@ -173,7 +175,7 @@ extension RTPReceiver {
                 case .media = sections[streams[stream].section].role(of: header.payloadType),
                 streams[stream].window.placeRepaired(number) != nil
             else { continue }
-            _ = streams[stream].nacks?.noteFound(number, at: now)
+            _ = streams[stream].nacks?.noteFound(number, isOriginal: false, at: now)
             streams[stream].statistics.repairedByRedundancy &+= 1
             let place = Place(
                 stream: stream, number: number, timestamp: header.timestamp, marker: header.marker, isRepaired: true,

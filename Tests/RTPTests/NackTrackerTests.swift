@@ -56,11 +56,11 @@ import Testing
     @Test("what comes is not asked for")
     func found() {
         var tracker = gap(3)
-        #expect(tracker.noteFound(98, at: .ms(1)) == nil)
-        #expect(tracker.noteFound(50, at: .ms(1)) == nil)
+        #expect(tracker.noteFound(98, isOriginal: true, at: .ms(1)) == nil)
+        #expect(tracker.noteFound(50, isOriginal: true, at: .ms(1)) == nil)
         #expect(due(&tracker, at: .ms(5)) == [97, 99])
-        #expect(tracker.noteFound(97, at: .ms(1)) == nil)
-        #expect(tracker.noteFound(99, at: .ms(1)) == nil)
+        #expect(tracker.noteFound(97, isOriginal: true, at: .ms(1)) == nil)
+        #expect(tracker.noteFound(99, isOriginal: true, at: .ms(1)) == nil)
         #expect(tracker.deadline == nil && tracker.count == 0)
     }
 
@@ -100,9 +100,47 @@ import Testing
     func roundTrip() {
         var tracker = gap(2)
         #expect(ask(&tracker, at: .ms(5)) == [98, 99])
-        #expect(tracker.noteFound(98, at: .ms(35)) == .milliseconds(30))
+        #expect(tracker.noteFound(98, isOriginal: false, at: .ms(35)) == .milliseconds(30))
         #expect(ask(&tracker, at: .ms(55)) == [99])
-        #expect(tracker.noteFound(99, at: .ms(60)) == nil)
+        #expect(tracker.noteFound(99, isOriginal: false, at: .ms(60)) == nil)
+    }
+
+    /// A gap at `time` that the missing packet, late by itself, fills after `delay`.
+    private func overtake(_ tracker: inout NackTracker, _ place: Int64, at time: Int64, delay: Int64) {
+        _ = tracker.noteArrival(place, skipped: 1, at: .ms(time))
+        _ = tracker.noteFound(place - 1, isOriginal: true, at: .ms(time + delay))
+    }
+
+    @Test("where packets overtake each other, gaps are given about the time that takes, whatever comes behind them")
+    func reordering() {
+        var tracker = NackTracker()
+        for count in 0..<10 { overtake(&tracker, 100 + 2 * Int64(count), at: 100 * Int64(count), delay: 20) }
+        for place in Int64(121)...126 { _ = tracker.noteArrival(place, skipped: place == 121 ? 1 : 0, at: .ms(1_000)) }
+        #expect(due(&tracker, at: .ms(1_023)).isEmpty)
+        #expect(due(&tracker, at: .ms(1_025)) == [120])
+    }
+
+    @Test("that time is bounded, and forgotten where nothing was late for four seconds")
+    func reorderingEnds() {
+        var tracker = NackTracker()
+        for count in 0..<10 { overtake(&tracker, 100 + 2 * Int64(count), at: 1_000 * Int64(count), delay: 800) }
+        _ = tracker.noteArrival(121, skipped: 1, at: .ms(10_000))
+        #expect(tracker.deadline == .ms(10_100))
+        #expect(ask(&tracker, at: .ms(10_100)) == [120])
+        _ = tracker.noteFound(120, isOriginal: false, at: .ms(10_150))
+        _ = tracker.noteArrival(123, skipped: 1, at: .ms(13_800))
+        #expect(tracker.deadline == .ms(13_805))
+    }
+
+    @Test("without a source for repeats, what comes too soon to be an answer was late by itself")
+    func ambiguous() {
+        for (delay, isLate) in [(Int64(20), true), (60, false)] {
+            var tracker = gap()
+            #expect(ask(&tracker, at: .ms(5)) == [99])
+            _ = tracker.noteFound(99, isOriginal: nil, roundTrip: trip, at: .ms(5 + delay))
+            _ = tracker.noteArrival(102, skipped: 1, at: .ms(100))
+            #expect((tracker.deadline.map { $0 > .ms(105) } ?? false) == isLate)
+        }
     }
 
     @Test("what did not fit into a datagram stays due")
