@@ -198,11 +198,11 @@ class Service:
 class Server:
     """A livekit-server with a Redis of its own."""
 
-    def __init__(self, folder, binary):
-        self.folder, self.redis, self.port = folder, Redis(folder), free_port()
+    def __init__(self, folder, binary, address="127.0.0.1"):
+        self.folder, self.address, self.redis, self.port = folder, address, Redis(folder, address), free_port()
         self.redis.start()
-        config = {"port": self.port, "bind_addresses": ["127.0.0.1"], "redis": {"address": f"127.0.0.1:{self.redis.port}"},
-                  "rtc": {"udp_port": free_port(), "tcp_port": free_port(), "node_ip": "127.0.0.1", "enable_loopback_candidate": True},
+        config = {"port": self.port, "bind_addresses": [address], "redis": {"address": f"{address}:{self.redis.port}"},
+                  "rtc": {"udp_port": free_port(), "tcp_port": free_port(), "node_ip": address, "enable_loopback_candidate": address.startswith("127.")},
                   "keys": {KEY: SECRET}, "ingress": {"rtmp_base_url": "rtmp://127.0.0.1:1/live"}, "logging": {"level": "error"}}
         path = folder / "livekit.yaml"
         path.write_text(json.dumps(config))
@@ -212,7 +212,7 @@ class Server:
 
     @property
     def url(self):
-        return f"ws://127.0.0.1:{self.port}"
+        return f"ws://{self.address}:{self.port}"
 
     def stop(self):
         self.process.terminate()
@@ -288,4 +288,5 @@ def main():
         print(f"{key:32s}" + "".join(f"{name:>8s} {value:10.3f}" for name, value in medians.items()) + ratio)
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -288,14 +288,14 @@ def stamp(luma, number):
         luma[height - square:, bit * square:(bit + 1) * square] = 16 if set_ else 235
 
 
-def make_clip(path, seconds, size=(640, 360), kbps=1_000):
-    """H.264 without B-frames, a key frame every two seconds, and Opus, in Matroska."""
+def make_clip(path, seconds, size=(640, 360), kbps=1_000, sound="libopus"):
+    """H.264 without B-frames, a key frame every two seconds, and sound."""
     width, height = size
     beeps = f"sine=frequency=440:sample_rate=48000,volume=2:eval=once,volume='lt(mod(t,1),{BEEP})':eval=frame"
     writer = subprocess.Popen(
         [FFMPEG_OLD, "-loglevel", "error", "-y", "-f", "rawvideo", "-pix_fmt", "yuv420p", "-s", f"{width}x{height}", "-r", str(RATE), "-i", "-",
          "-f", "lavfi", "-i", beeps, "-t", str(seconds), "-c:v", "libx264", "-profile:v", "baseline", "-preset", "veryfast", "-tune", "zerolatency",
-         "-g", str(2 * RATE), "-b:v", f"{kbps}k", "-maxrate", f"{kbps}k", "-bufsize", f"{kbps // 2}k", "-c:a", "libopus", "-ac", "2", str(path)],
+         "-g", str(2 * RATE), "-b:v", f"{kbps}k", "-maxrate", f"{kbps}k", "-bufsize", f"{kbps // 2}k", "-c:a", sound, "-ar", "48000", "-ac", "2", str(path)],
         stdin=subprocess.PIPE)
     for number in range(int(seconds * RATE)):
         frame = picture(width, height, number).to_ndarray()

@@ -19,15 +19,15 @@ from .whip import WHIP
 class Redis:
     """A real redis-server without files."""
 
-    def __init__(self, folder):
+    def __init__(self, folder, address="127.0.0.1"):
         self.port = free_port()
-        self.folder = folder
+        self.folder, self.address = folder, address
         self.process = None
 
     def start(self):
         binary = shutil.which("redis-server")
         assert binary, "redis-server is not installed"
-        self.process = subprocess.Popen([binary, "--port", str(self.port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no",
+        self.process = subprocess.Popen([binary, "--port", str(self.port), "--bind", self.address, "--protected-mode", "no", "--save", "", "--appendonly", "no",
                                          "--dir", str(self.folder)], stdout=open(self.folder / "redis.log", "ab"), stderr=subprocess.STDOUT)
         end = time.monotonic() + 10
         while True:
@@ -38,7 +38,7 @@ class Redis:
                 time.sleep(0.05)
 
     def client(self):
-        return redis.Redis(port=self.port)
+        return redis.Redis(self.address, port=self.port)
 
     def channels(self):
         """Every channel that somebody listens on, by name."""
