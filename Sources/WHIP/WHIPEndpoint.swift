@@ -170,13 +170,14 @@ package actor WHIPEndpoint<Publishers: WHIPPublishers> {
         at now: ResourceMoment
     ) -> ResourceResponse {
         let origin = options.publicURL ?? request.origin ?? ""
+        let links = accepted.links.map { HeaderField("link", $0) }
         return ResourceResponse(
             status: 201,
             headers: [
                 HeaderField("content-type", MediaTypes.sdp),
                 HeaderField("location", "\(origin)/\(app)/resource/\(id)"), resource.entityTag.field,
                 HeaderField("accept-patch", MediaTypes.trickleFragment), HeaderField("cache-control", "no-store"),
-            ] + options.iceServers.links(at: now.unixSeconds),
+            ] + (links.isEmpty ? options.iceServers.links(at: now.unixSeconds) : links),
             body: accepted.answer)
     }
 

@@ -40,10 +40,14 @@ package struct WHIPAccepted: Equatable, Sendable {
     package var answer: [UInt8]
     /// What other servers call the session; nil where there are none. No secret, so requests that use it need the key.
     package var sessionID: String?
+    /// Values of `Link` headers with the ICE servers of whoever answered, to go out as they are instead of our own; none: our
+    /// own. They can break no header's line.
+    package var links: [String]
 
-    package init(answer: [UInt8], sessionID: String? = nil) {
+    package init(answer: [UInt8], sessionID: String? = nil, links: [String] = []) {
         self.answer = answer
         self.sessionID = sessionID
+        self.links = links
     }
 }
 

@@ -31,10 +31,14 @@ private final class PaperServer: Sendable {
 
     func answer(_ response: ResourceResponse) { record.withLock { $0.answers.append(response) } }
 
-    static func created(_ location: String = "/whip/v1/PA_1", tag: String? = "ufrag") -> ResourceResponse {
+    static func created(
+        _ location: String = "/whip/v1/PA_1", tag: String? = "ufrag", links: [String] = []
+    ) -> ResourceResponse {
         let tags = tag.map { [HeaderField("etag", $0)] } ?? []
         return ResourceResponse(
-            status: 201, headers: [HeaderField("location", location)] + tags, body: Array("answer".utf8))
+            status: 201,
+            headers: [HeaderField("location", location)] + tags + links.map { HeaderField("Link", $0) },
+            body: Array("answer".utf8))
     }
 
     var send: HTTPSend {
@@ -152,7 +156,8 @@ private final class World {
         let session = try session()
         let source = source(of: session)
         server.answer(PaperServer.created())
-        #expect(try await source.open(offer: Array("offer".utf8), userAgent: "OBS") == Array("answer".utf8))
+        let accepted = try await source.open(offer: Array("offer".utf8), userAgent: "OBS")
+        #expect(accepted == WHIPAccepted(answer: Array("answer".utf8), sessionID: "WH_1"))
         return (session, source)
     }
 
@@ -202,6 +207,29 @@ struct ProxiedSessionTests {
         world.server.answer(PaperServer.created())
         _ = try await source.open(offer: [1], userAgent: name)
         #expect(world.server.requests.first?.header("user-agent") == nil)
+    }
+
+    private static let turn =
+        "<turn:sfu.example:3478?transport=udp>; rel=\"ice-server\"; username=\"u\"; credential=\"c,d\""
+
+    @Test("the server's ICE servers are handed on as they came; what is too long or breaks its line is left out")
+    func links() async throws {
+        let world = World()
+        let source = world.source(of: try world.session())
+        let stun = "<stun:sfu.example>; rel=\"ice-server\""
+        let long = "<stun:" + String(repeating: "a", count: 2_048) + ">; rel=\"ice-server\""
+        let others = [stun + "\r\nset-cookie: a", stun + "\n", stun + "\0", stun + "ä", long, "", "</x>; rel=\"next\""]
+        world.server.answer(PaperServer.created(links: [Self.turn] + others + [stun]))
+        #expect(try await source.open(offer: [1], userAgent: nil).links == [Self.turn, stun])
+    }
+
+    @Test("no more ICE servers are handed on than a room tells of")
+    func manyLinks() async throws {
+        let world = World()
+        let source = world.source(of: try world.session())
+        world.server.answer(PaperServer.created(links: (0..<40).map { "<stun:h\($0)>; rel=\"ice-server\"" }))
+        let links = try await source.open(offer: [1], userAgent: nil).links
+        #expect(links.count == 16 && links.last == "<stun:h15>; rel=\"ice-server\"")
     }
 
     @Test(

@@ -161,6 +161,39 @@ def test_server_answers(livekit, proxy, publish):  # noqa: F811
     until(lambda: not any(publication.sid in name for name in livekit.redis.channels()), message="the topic is still served")
 
 
+def test_ice_servers(livekit, proxy):
+    """The server's own, as it writes them; the encoder's media goes there."""
+    livekit.whip.links = [
+        '<turn:127.0.0.1:3478%3Ftransport=udp>; rel="ice-server"; username="user"; credential="pass"', '<stun:127.0.0.1:3478>; rel="ice-server"',
+        '</whip/events>; rel="events"', f'<stun:{"a" * 3000}>; rel="ice-server"', '<stun:h\u00e4>; rel="ice-server"']
+    _, headers, _ = post(f"{proxy}/{livekit.create(**WHIP).info.stream_key}", LayeredPublisher.offer_alone(((640, 360),)))
+    assert headers.get_all("Link") == livekit.whip.links[:2]
+    assert "link" in headers["Access-Control-Expose-Headers"]
+
+
+@pytest.mark.parametrize("transcoded", [False, True])
+def test_server_with_tls(livekit, node, publish, tmp_path, monkeypatch, transcoded):  # noqa: F811
+    """A `wss` address is that of an `https` endpoint too; authorities are the system's, or those of SSL_CERT_FILE."""
+    url, certificate = livekit.secure(tmp_path)
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+    record = livekit.create(**WHIP | {"enable_transcoding": transcoded})
+    publisher = publish(PeerPublisher, f"{node(whip_proxy_enabled=True, ws_url=url)}/{record.info.stream_key}", "VP8")
+    statuses(record, "BUFFERING", "PUBLISHING")
+    assert bool(livekit.whip.publications) != transcoded
+    assert publisher.delete() == 200
+    statuses(record, "BUFFERING", "PUBLISHING", "INACTIVE")
+
+
+def test_server_without_trust(livekit, node, tmp_path):
+    """Nobody vouches for its certificate: neither the offer nor the token goes there."""
+    url, _ = livekit.secure(tmp_path)
+    record = livekit.create(**WHIP)
+    status, _, text = post(f"{node(whip_proxy_enabled=True, ws_url=url)}/{record.info.stream_key}", LayeredPublisher.offer_alone(((640, 360),)))
+    assert status == 503 and "localhost" not in text, text
+    statuses(record, "BUFFERING", "ERROR")
+    assert not livekit.whip.publications
+
+
 def test_no_media_no_publishing(livekit, proxy):
     """What the server tells of a publisher that never connects is that it has nothing."""
     record = livekit.create(**WHIP)

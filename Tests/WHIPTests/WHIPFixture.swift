@@ -13,6 +13,7 @@ final class PaperPublishers: WHIPPublishers {
         var refusal: WHIPError?
         /// What other servers call every session that is made.
         var sessionID: String?
+        var links: [String] = []
         /// Of sessions elsewhere: their keys, by id.
         var elsewhere: [String: String] = [:]
         /// Called while a session is being opened, or a fragment taken.
@@ -25,6 +26,8 @@ final class PaperPublishers: WHIPPublishers {
     var calls: [String] { record.withLock { $0.calls } }
 
     func call(sessions id: String?) { record.withLock { $0.sessionID = id } }
+
+    func tell(links: [String]) { record.withLock { $0.links = links } }
 
     /// Another server has this session.
     func place(elsewhere id: String, key: String) { record.withLock { $0.elsewhere[id] = key } }
@@ -43,7 +46,7 @@ final class PaperPublishers: WHIPPublishers {
     func open(_ opening: WHIPOpening) async throws(WHIPError) -> WHIPAccepted {
         record.withLock { $0.openings.append(opening) }
         try await note("open", opening.resourceID)
-        return WHIPAccepted(answer: Self.answer, sessionID: record.withLock { $0.sessionID })
+        return record.withLock { WHIPAccepted(answer: Self.answer, sessionID: $0.sessionID, links: $0.links) }
     }
 
     func trickle(_ fragment: TrickleFragment, resourceID: String) async throws(WHIPError) {

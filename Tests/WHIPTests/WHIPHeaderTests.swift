@@ -104,6 +104,16 @@ import WHIP
         #expect(links(await fixture.post()) == Self.links)
     }
 
+    @Test("when another server answers, it is that server's ICE servers that a session is told of, if it names any")
+    func answeredElsewhere() async {
+        let fixture = WHIPFixture(options: WHIPOptions(iceServers: Self.servers))
+        let theirs = ["<stun:sfu.example>; rel=\"ice-server\"", "<turn:sfu.example>; rel=\"ice-server\""]
+        fixture.publishers.tell(links: theirs)
+        #expect(links(await fixture.post()) == theirs)
+        fixture.publishers.tell(links: [])
+        #expect(links(await fixture.post()) == Self.links)
+    }
+
     @Test("OPTIONS tells them too, unless it is a browser's question that will not read them")
     func options() async {
         let fixture = WHIPFixture(options: WHIPOptions(iceServers: Self.servers))

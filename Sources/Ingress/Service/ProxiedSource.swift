@@ -29,16 +29,17 @@ package final class ProxiedSource {
     }
 
     /// Hands the offer on; the answer is the server's.
-    package func open(offer: [UInt8], userAgent: String?) async throws(WHIPError) -> [UInt8] {
+    package func open(offer: [UInt8], userAgent: String?) async throws(WHIPError) -> WHIPAccepted {
         guard let session else { throw .unavailable }
         session.opens()
         do throws(WHIPError) {
-            let (answer, resource) = try await session.server.create(offer: offer, userAgent: userAgent)
-            self.resource = resource
-            try await hear(of: resource.participantID, session)
+            let answer = try await session.server.create(offer: offer, userAgent: userAgent)
+            resource = answer.resource
+            try await hear(of: answer.resource.participantID, session)
             guard self.session != nil, !session.isOver else { throw .unavailable }
             session.attach(self, at: MediaLoop.now)
-            return answer
+            return WHIPAccepted(
+                answer: answer.description, sessionID: session.resourceID, links: answer.links)
         } catch {
             leave(session)
             self.session = nil

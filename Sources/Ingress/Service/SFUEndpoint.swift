@@ -18,8 +18,19 @@ package struct SFUEndpoint: Sendable {
         package var participantID: String { String(url.path.split(separator: "/").last ?? "") }
     }
 
+    /// What became of an offer.
+    package struct Answer: Equatable, Sendable {
+        package var description: [UInt8]
+        package var resource: Resource
+        /// The ICE servers that the server tells publishers of, as values of `Link` headers (RFC 9725 section 4.6).
+        package var links: [String]
+    }
+
     private enum Limits {
         static let participantIDBytes = 1...128
+        /// As many as a room's join tells of.
+        static let links = 16
+        static let linkBytes = 2_048
         /// Of a refusal, in bytes.
         static let refusal = 200
     }
@@ -37,9 +48,7 @@ package struct SFUEndpoint: Sendable {
     }
 
     /// Hands an encoder's offer on; the answer is the server's.
-    package func create(
-        offer: [UInt8], userAgent: String?
-    ) async throws(WHIPError) -> (answer: [UInt8], resource: Resource) {
+    package func create(offer: [UInt8], userAgent: String?) async throws(WHIPError) -> Answer {
         var headers = [HeaderField("content-type", MediaTypes.sdp), HeaderField("x-livekit-ingress", "true")]
         if let userAgent, userAgent.isHeaderValue { headers.append(HeaderField("user-agent", userAgent)) }
         let response = try await exchange("POST", url, headers, body: offer)
@@ -53,7 +62,17 @@ package struct SFUEndpoint: Sendable {
         guard Limits.participantIDBytes.contains(resource.participantID.utf8.count), !response.body.isEmpty else {
             throw .upstream(status: 502, text: "the answer is incomplete")
         }
-        return (response.body, resource)
+        return Answer(description: response.body, resource: resource, links: Self.links(of: response))
+    }
+
+    /// Links to anything else would want the participant's token. What is too much, or no header's value, is left out.
+    private static func links(of response: ResourceResponse) -> [String] {
+        let values = response.headers.lazy.filter { $0.name == "link" }.map(\.value)
+        return Array(
+            values.filter { value in
+                value.utf8.count <= Limits.linkBytes && value.isHeaderValue
+                    && value.lowercased().contains("ice-server")
+            }.prefix(Limits.links))
     }
 
     package func trickle(_ fragment: TrickleFragment, to resource: Resource) async throws(WHIPError) {

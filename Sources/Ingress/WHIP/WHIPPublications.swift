@@ -59,12 +59,12 @@ package final class WHIPPublications: WHIPPublishers {
         self.opening.insert(id)
         defer { self.opening.remove(id) }
         let admission = try await admit(opening)
-        let answer: [UInt8] =
-            switch admission.way {
-            case .here(let sink): try answer(plan, sink, credentials, ports, isTaken: &isTaken, opening)
-            case .proxied(let source): try await answer(source, opening)
-            }
-        return WHIPAccepted(answer: answer, sessionID: admission.sessionID)
+        switch admission.way {
+        case .here(let sink):
+            let answer = try answer(plan, sink, credentials, ports, isTaken: &isTaken, opening)
+            return WHIPAccepted(answer: answer, sessionID: admission.sessionID)
+        case .proxied(let source): return try await answer(source, opening)
+        }
     }
 
     private func admit(_ opening: WHIPOpening) async throws(WHIPError) -> WHIPAdmission {
@@ -108,15 +108,15 @@ package final class WHIPPublications: WHIPPublishers {
         return usable.localDescription.serialized()
     }
 
-    private func answer(_ source: ProxiedSource, _ opening: WHIPOpening) async throws(WHIPError) -> [UInt8] {
-        let answer = try await source.open(offer: opening.offerText, userAgent: opening.userAgent)
+    private func answer(_ source: ProxiedSource, _ opening: WHIPOpening) async throws(WHIPError) -> WHIPAccepted {
+        let accepted = try await source.open(offer: opening.offerText, userAgent: opening.userAgent)
         guard self.opening.contains(opening.resourceID) else {
             source.sourceEnded(.disconnected, at: MediaLoop.now)
             throw .unavailable
         }
         proxied[opening.resourceID] = source
         log.info("a WHIP publisher is in the LiveKit server's hands", metadata: ["encoder": "\(opening.encoder)"])
-        return answer
+        return accepted
     }
 
     private func takePorts() async throws(WHIPError) -> PeerPorts {

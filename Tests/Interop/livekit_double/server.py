@@ -1,6 +1,7 @@
 """A stand-in for livekit-server and its Redis, on free ports, in a thread of its own."""
 import asyncio
 import shutil
+import ssl
 import subprocess
 import threading
 import time
@@ -82,6 +83,21 @@ class LiveKitDouble:
         self.runner = web.AppRunner(self.signalling.app, shutdown_timeout=1)
         await self.runner.setup()
         await web.TCPSite(self.runner, "127.0.0.1", self.port).start()
+
+    def secure(self, folder):
+        """Listens with TLS as well: (its URL, the file with its certificate)."""
+        certificate, key = folder / "livekit.pem", folder / "livekit-key.pem"
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2", "-subj",
+                        "/CN=localhost", "-addext", "subjectAltName=DNS:localhost", "-keyout", key, "-out", certificate],
+                       check=True, capture_output=True)
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certificate, key)
+        port = free_port()
+        self.call(self._open_port(port, context))
+        return f"wss://localhost:{port}", certificate
+
+    async def _open_port(self, port, context):
+        await web.TCPSite(self.runner, "127.0.0.1", port, ssl_context=context).start()
 
     def call(self, work, seconds=20):
         """Runs a coroutine in the double's thread and gives its result."""

@@ -41,6 +41,7 @@ class WHIP:
         self.tells = True
         self.interval = 0.5
         self.location = "/whip/v1/{sid}"
+        self.links = []
         self.tasks = set()
         signalling.app.add_routes([web.post("/whip/v1", self._create), web.patch("/whip/v1/{sid}", self._patch),
                                    web.delete("/whip/v1/{sid}", self._delete)])
@@ -68,7 +69,8 @@ class WHIP:
         if "X-Livekit-Ingress" in request.headers:
             self.spawn(self._tell_on(publication))
         return web.Response(status=201, text=publication.pc.localDescription.sdp, content_type="application/sdp",
-                            headers={"Location": self.location.format(sid=publication.sid), "ETag": publication.tag})
+                            headers=[("Location", self.location.format(sid=publication.sid)), ("ETag", publication.tag),
+                                     *(("Link", link) for link in self.links)])
 
     def _find(self, request):
         self.signalling.check(request)
