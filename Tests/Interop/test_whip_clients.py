@@ -187,23 +187,47 @@ SOUNDS = {
 }
 
 
+class GStreamer:
+    """webrtcbin of GStreamer 1.22."""
+
+    def __init__(self, log, *arguments):
+        self.log = log
+        self.program = subprocess.Popen(["/usr/bin/python3", str(ROOT / "Tests/Interop/gstreamer.py"), *arguments],
+                                        stdin=subprocess.PIPE, stdout=open(log, "w"), stderr=subprocess.STDOUT)
+        until(lambda: "published" in self.told(), message=self.told)
+
+    def told(self):
+        return self.log.read_text()
+
+    def stop(self):
+        """It ends in order."""
+        self.program.stdin.close()
+        self.program.wait(20)
+        assert self.program.returncode == 0, self.told()
+
+
+@pytest.fixture
+def gstreamer(tmp_path):
+    made = []
+
+    def run(*arguments):
+        made.append(GStreamer(tmp_path / f"gstreamer{len(made)}.log", *arguments))
+        return made[-1]
+
+    yield run
+    for one in made:
+        if one.program.poll() is None:
+            one.stop()
+
+
 @pytest.mark.parametrize("mode, codec, sound", [("coding", "VP8", "PCMA"), ("coding", "H264", "OPUS"), ("passing", "H264", "OPUS")])
-def test_gstreamer(request, tmp_path, mode, codec, sound):
-    """webrtcbin of GStreamer 1.22; it ends in order."""
+def test_gstreamer(request, gstreamer, mode, codec, sound):
     server = request.getfixturevalue(mode)
-    log = open(tmp_path / "gstreamer.log", "w+")
-    program = subprocess.Popen(["/usr/bin/python3", str(ROOT / "Tests/Interop/gstreamer.py"), whip_url(server, "gst"), PICTURES[codec], SOUNDS[sound]],
-                               stdin=subprocess.PIPE, stdout=log, stderr=subprocess.STDOUT)
-    told = lambda: (tmp_path / "gstreamer.log").read_text()
-    try:
-        until(lambda: "published" in told(), message=told)
-        viewer = Viewer(server.whep_url("gst"))
-        plays(viewer, message=told)
-        viewer.close()
-    finally:
-        program.stdin.close()
-        program.wait(20)
-    assert program.returncode == 0, told()
+    publisher = gstreamer(whip_url(server, "gst"), PICTURES[codec], SOUNDS[sound])
+    viewer = Viewer(server.whep_url("gst"))
+    plays(viewer, message=publisher.told)
+    viewer.close()
+    publisher.stop()
     until(lambda: not any(stream["live"] for stream in server.report()["streams"]))
 
 

@@ -88,12 +88,13 @@ class Publisher:
 
 
 class PeerPublisher(Publisher):
-    """aiortc's own peer connection. `kind` of video: "VP8" or "H264"; None for sound alone."""
+    """aiortc's own peer connection. `kind` of video: "VP8" or "H264"; None for sound alone. `sound` is the track, or whether there is
+    one at all, and `sound_codec` what it is sent in."""
 
     PICTURE, SOUND = MovingPicture, Tone
 
-    def __init__(self, url, kind="VP8", size=(640, 360), sound=True, key=None):
-        self.kind, self.size, self.sound = kind, size, sound
+    def __init__(self, url, kind="VP8", size=(640, 360), sound=True, key=None, sound_codec="opus"):
+        self.kind, self.size, self.sound, self.sound_codec = kind, size, sound, sound_codec
         super().__init__(url, key=key)
 
     async def _open(self):
@@ -104,7 +105,9 @@ class PeerPublisher(Publisher):
             codecs = RTCRtpSender.getCapabilities("video").codecs
             video.setCodecPreferences([codec for codec in codecs if codec.name in (self.kind, "rtx")])
         if self.sound:
-            self.pc.addTransceiver(self.SOUND(), direction="sendonly")
+            audio = self.pc.addTransceiver((self.SOUND if self.sound is True else self.sound)(), direction="sendonly")
+            codecs = RTCRtpSender.getCapabilities("audio").codecs
+            audio.setCodecPreferences([codec for codec in codecs if codec.name == self.sound_codec])
         await self.pc.setLocalDescription(await self.pc.createOffer())
         answer = await self._post(self.pc.localDescription.sdp)
         await self.pc.setRemoteDescription(RTCSessionDescription(answer, "answer"))
@@ -162,11 +165,14 @@ class LayeredPublisher(Publisher):
             lines += [f"a=rid:{rid} send" for rid in rids] + [f"a=simulcast:send {';'.join(map(str, rids))}"]
         return "\r\n".join(lines) + "\r\n"
 
-    async def _run(self, take):
+    async def _connect(self, take):
         await connect(self.ice, self.answer)
         self.dtls._set_role("server" if take("setup") == "active" else "client")
         algorithm, value = take("fingerprint").split(" ")
         await self.dtls.start(RTCDtlsParameters([RTCDtlsFingerprint(algorithm, value)]))
+
+    async def _run(self, take):
+        await self._connect(take)
         clips = [clip(*size) for size in self.sizes]
         start, sequences, ssrc = self.loop.time(), [0] * len(clips), random.getrandbits(31)
         for count in range(1 << 30):
@@ -229,16 +235,16 @@ def rtp(payload_type, sequence, timestamp, ssrc, marker=False, extensions=()):
 
 
 @functools.cache
-def clip(width, height, frames=30):
+def clip(width, height, frames=30, paint=picture):
     """One second of H.264 that may be repeated for ever: a list of access units."""
     encoder = av.CodecContext.create("libx264", "w")
     encoder.width, encoder.height, encoder.pix_fmt = width, height, "yuv420p"
     encoder.framerate, encoder.time_base = fractions.Fraction(30), fractions.Fraction(1, 30)
-    encoder.gop_size = frames
+    encoder.gop_size = 30
     encoder.options = {"preset": "ultrafast", "tune": "zerolatency", "profile": "baseline"}
     units = []
     for count in range(frames):
-        frame = picture(width, height, count)
+        frame = paint(width, height, count)
         frame.pts = count
         units += [bytes(packet) for packet in encoder.encode(frame)]
     return units + [bytes(packet) for packet in encoder.encode(None)]

@@ -52,6 +52,8 @@ class Stream:
         self.packets = self.octets = self.lost = self.retransmitted = self.decoded = self.samples = 0
         self.frames, self.reports, self.errors, self.sizes, self.levels = [], [], [], [], []
         self.loudness = -127.0
+        # The newest samples, a row for each channel.
+        self.sound = None
         self.highest = self.expected = self.gap_since = None
         self.nacked_at = 0
         self.waiting, self.unit = {}, []
@@ -146,7 +148,8 @@ class Stream:
                 self.decoded += 1
                 if self.kind == "audio":
                     self.samples += picture.samples
-                    power = float((picture.to_ndarray().astype("float64") ** 2).mean())
+                    self.sound = picture.to_ndarray().astype("float64")
+                    power = float((self.sound ** 2).mean())
                     self.loudness = frame.level = 10 * math.log10(max(power, 1e-13))
                 else:
                     frame.size, frame.level = (picture.width, picture.height), float(numpy.frombuffer(picture.planes[0], "uint8")[::97].mean())
