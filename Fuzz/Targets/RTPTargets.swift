@@ -113,6 +113,7 @@ private func check(_ frame: DepacketizedFrame, _ codec: VideoCodec) {
 
 /// A size is within its limits, and what begins a key frame does so for the depacketizer's parsers too.
 private func inspect(_ bytes: [UInt8]) {
+    joinLayers(bytes)
     for codec in [VideoCodec.h264, .hevc, .vp8, .vp9, .av1] {
         _ = PacketInspector.beginsKeyFrame(bytes.rawSpan, codec)
         if let layers = PacketInspector.spatialLayers(bytes.rawSpan, codec) {

@@ -64,6 +64,9 @@ package struct PlannedSection: Equatable, Sendable {
     package var allowsReducedSizeRTCP: Bool
     /// What goes out: one stream, or the accepted simulcast layers in the order of our offer. Never empty.
     package var layers: [SentLayer]
+
+    /// Packets bring the dependency descriptors that they have.
+    package var isDescribed: Bool { extensionIDs[SentExtension.dependencyDescriptor] != nil }
 }
 
 /// RTCP feedback that both sides know.

@@ -96,16 +96,18 @@ def test_chromium_passed(passing, chromium, clients, codec, layers):
     assert sizes == {(size[0] // scale, size[1] // scale) for scale in (1, 2, 4)[:layers]}
 
 
+@pytest.mark.parametrize("understood", [True, False], ids=["described", "plain"])
 @pytest.mark.parametrize("codec, mode", LAYERED)
-def test_spatial_layers_passed(passing, chromium, clients, codec, mode):
-    """Layers of one picture in one stream reach a viewer that understands them whole."""
+def test_spatial_layers_passed(passing, chromium, clients, codec, mode, understood):
+    """Layers of one picture in one stream reach viewers whole, also those that read no dependency descriptors."""
     publisher = clients(chromium, passing).publish(f"{passing.url}/whip/svc", codec, SIZES[3], encodings=[{"scalabilityMode": mode}])
     stream(passing)
-    viewer = clients(chromium, passing).watch(passing.whep_url("svc"), understands_layers=True)
+    viewer = clients(chromium, passing).watch(passing.whep_url("svc"), understands_layers=understood)
     viewer.plays(SIZES[3])
-    frames = viewer.seen["framesDecoded"]
-    until(lambda: viewer.seen["framesDecoded"] >= frames + 45, message=lambda: f"{viewer.seen} {publisher.sent}")
+    frames, asked = viewer.seen["framesDecoded"], viewer.seen["pliCount"]
+    until(lambda: viewer.seen["framesDecoded"] >= frames + 90, message=lambda: f"{viewer.seen} {publisher.sent}")
     viewer.plays(SIZES[3])
+    assert viewer.seen["pliCount"] <= asked + 1, viewer.seen
 
 
 @pytest.mark.parametrize("codec, mode", LAYERED)

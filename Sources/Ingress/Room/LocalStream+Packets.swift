@@ -47,9 +47,15 @@ extension LocalStream {
 
     func forward(video packet: ForwardedPacket, quality: LayerQuality, from feed: PassedFeed, at now: Monotonic) {
         guard feed === self.feed else { return }
+        let isDescribed = packet.descriptor != nil
+        // Once for all of them.
+        let joined =
+            feed.hasLayersToJoin && viewers.contains { !(isDescribed && $0.readsDescriptors) }
+            ? packet.withJoinedLayers : nil
         var isDemandStale = false
         for viewer in viewers
         where viewer.accepts(quality, isKey: packet.beginsKeyFrame, serving: available(viewer.wish)) {
+            let packet = isDescribed && viewer.readsDescriptors ? packet : joined ?? packet
             if viewer.forward(video: packet, quality: quality, at: now) { isDemandStale = true }
         }
         if isDemandStale { updateDemand() }

@@ -48,6 +48,9 @@ package final class PassedFeed {
     /// What a viewer's answer has to offer; nil before it is known.
     var video: PassedTracks.Video? { tracks.video }
 
+    /// Viewers that read no dependency descriptors need its layers in one piece.
+    var hasLayersToJoin: Bool { tracks.video.map { $0.codec == .av1 && $0.spatialLayers > 1 } ?? false }
+
     func requestKeyFrame(_ wanted: Set<LayerQuality>) {
         for layer in layers where wanted.contains(layer.quality) {
             source?.requestKeyFrame(ofStream: layer.passed.stream)

@@ -19,6 +19,8 @@ package final class Viewer {
     package private(set) var isConnected = false
     /// As answered.
     let videoCodec: VideoCodec
+    /// It tells the layers of one stream apart by their dependency descriptors.
+    private(set) var readsDescriptors = false
     package private(set) var end: WebRTCPeer.CloseReason?
 
     private weak var stream: LocalStream?
@@ -71,7 +73,9 @@ package final class Viewer {
             guard let layer = section.layers.first else { continue }
             let index = connection.sender.addStream(section.stream(layer, seed: StreamSeed(using: &random)))
             switch section.kind {
-            case .video: viewer.videoStream = index
+            case .video:
+                viewer.videoStream = index
+                viewer.readsDescriptors = section.isDescribed
             case .audio: viewer.audioStream = index
             }
         }
