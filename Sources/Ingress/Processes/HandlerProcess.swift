@@ -25,12 +25,17 @@ extension HandlerPool {
         "GLIBC_TUNABLES", "MALLOC_ARENA_MAX",
     ]
 
+    /// Swift's backtraces keep a process that has crashed for seconds, and after a signal that somebody sent it goes on as if
+    /// nothing had been. Who wants them says so in the daemon's environment.
+    private nonisolated static let environmentDefaults = ["SWIFT_BACKTRACE": "enable=no"]
+
     /// Starts this program with `arguments`, the first of which is the name that it shows.
     package nonisolated static func ownProgram(_ arguments: [String] = ["ingress", "run-handler"]) -> HandlerSpawn {
         { invitation throws(RuntimeError) in
             try ChildProcess.start(
                 ChildProcess.Command(
-                    arguments: arguments, environment: ParentProcess.environment(inheritedVariables),
+                    arguments: arguments,
+                    environment: environmentDefaults.merging(ParentProcess.environment(inheritedVariables)) { $1 },
                     handedBytes: invitation.encoded()))
         }
     }
