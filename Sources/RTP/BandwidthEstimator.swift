@@ -40,6 +40,8 @@ package struct BandwidthEstimator: Sendable {
     /// Feedback that did not come for so long, while so many packets were sent, halves the estimate. livekit-server
     /// holds its feedback back until it has 21 packets to report.
     static let silence = (time: Interval.seconds(1), packets: 42)
+    /// Silence of the peer that is more than the pause between two reports: nothing passes at all.
+    static let blackOutTime = Interval.milliseconds(1_500)
     /// Throughput right after over-use, and otherwise.
     static let burstSpan = Interval.milliseconds(200)
     static let throughputSpan = Interval.milliseconds(500)
@@ -81,6 +83,10 @@ package struct BandwidthEstimator: Sendable {
     private var sentAt: Monotonic?
     private var firstUnansweredAt: Monotonic?
     private var unanswered = 0
+    /// When anything came from the peer.
+    private var heardAt: Monotonic?
+    /// What was believed before feedback stayed away; nil while it comes.
+    private var beforeSilence: (rate: Double, knowsLimit: Bool)?
 
     package init(wantedBitrate: Int) {
         self.wantedBitrate = wantedBitrate
@@ -115,6 +121,21 @@ extension BandwidthEstimator {
         unanswered += 1
     }
 
+    /// Notes that the peer sent a word of any kind; what it said comes after. True when that ends a black-out: what was
+    /// lost in it says nothing about the path, which carries what it carried before until a queue tells otherwise.
+    package mutating func recordWord(at now: Monotonic) -> Bool {
+        defer { heardAt = now }
+        guard let before = beforeSilence, let heardAt, now - heardAt >= Self.blackOutTime else { return false }
+        beforeSilence = nil
+        feedbackAt = now
+        unanswered = 0
+        cutAt = now
+        loss.restart()
+        rate = max(rate, before.rate)
+        knowsLimit = before.knowsLimit
+        return true
+    }
+
     /// Takes what one feedback said, in the order of sending.
     package mutating func receive(
         _ outcomes: [SentPacketHistory.Outcome], roundTrip: Interval?, at now: Monotonic
@@ -122,6 +143,7 @@ extension BandwidthEstimator {
         guard !outcomes.isEmpty else { return }
         feedbackAt = now
         unanswered = 0
+        beforeSilence = nil
         for outcome in outcomes { take(outcome, at: now) }
         loss.isQueued = delay.standingQueue >= Self.calmQueue
         sent.advance(to: now)
@@ -134,6 +156,7 @@ extension BandwidthEstimator {
     package mutating func advance(to now: Monotonic) {
         if let due = silenceEndsAt, due <= now {
             // Careful: the feedback may be what is lost, and the next probe brings the rate back.
+            if beforeSilence == nil { beforeSilence = (rate, knowsLimit) }
             cut(to: rate / 2, at: now)
             unanswered = 0
         }

@@ -74,6 +74,14 @@ extension RTPSender {
         estimator?.recordSent(byteCount: byteCount, at: now)
     }
 
+    /// Before each datagram of RTCP. After a black-out no picture can be shown before the next key frame, which peers ask
+    /// for only when they have given up what is lost.
+    mutating func noteWord(at now: Monotonic) {
+        guard estimator?.recordWord(at: now) ?? false else { return }
+        for index in streams.indices where isActive(index, at: now) { streams[index].wantsKeyFrame = true }
+        updatePace(at: now)
+    }
+
     /// After each datagram of RTCP.
     mutating func receiveBandwidthFeedback(at now: Monotonic) {
         guard estimator != nil else { return }

@@ -259,6 +259,7 @@ extension RTPSender {
     /// Takes one decrypted RTCP datagram. What precedes a malformed packet counts.
     package mutating func receiveControl(_ datagram: RawSpan, at now: Monotonic) throws(RTPError) {
         feedback.removeAll(keepingCapacity: true)
+        noteWord(at: now)
         var reader = RTCPReader(datagram)
         // What precedes a malformed packet counts.
         defer { receiveBandwidthFeedback(at: now) }

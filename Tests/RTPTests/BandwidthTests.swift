@@ -180,6 +180,37 @@ private func world(
         #expect(world.sender.bandwidthEstimate ?? 0 >= PathWorld.wanted)
     }
 
+    @Test("with the first word after a black-out the estimate is what it was, and all layers start with key frames")
+    func blackOut() {
+        let world = world(nil)
+        world.run(seconds: 5.5)
+        world.link.path.loss = 1
+        world.run(seconds: 3)
+        #expect(world.sender.bandwidthEstimate ?? 0 < PathWorld.wanted / 3)
+        let keys = world.keyFrames
+        world.link.path.loss = 0
+        world.run(seconds: 0.4)
+        #expect(world.sender.bandwidthEstimate ?? 0 >= PathWorld.wanted)
+        #expect(world.keyFrames.dropFirst(keys.count).map(\.layer).sorted() == [0, 1, 2])
+        let before = world.keyFrames.count
+        world.run(seconds: 3)
+        #expect(world.keyFrames.count == before)
+        #expect(world.estimates(from: 9, to: 11.5).allSatisfy { $0 >= Double(PathWorld.wanted) })
+    }
+
+    @Test("after a black-out a path that carries less is found out as at first")
+    func blackOutOntoLess() {
+        let world = world(nil)
+        world.run(seconds: 5)
+        world.link.path.loss = 1
+        world.run(seconds: 3)
+        world.link.path.loss = 0
+        world.link.path.capacity = 1_500_000
+        world.run(seconds: 20)
+        #expect((0.7...1.1).contains(world.mean(from: 12, to: 28) / PathWorld.carried(1_500_000)))
+        #expect(world.loss(from: 12, to: 28) < 0.01)
+    }
+
     @Test("without feedback ever, or without the extension, there is no limit", arguments: [true, false])
     func never(numbered: Bool) {
         let world = PathWorld(SharedLink(Bottleneck(capacity: 1_000_000)), numbered: numbered)

@@ -83,6 +83,7 @@ final class PathWorld {
     private(set) var estimates: [Int] = []
     private(set) var now = Monotonic.zero
     private(set) var worstSpin = 0
+    private(set) var keyFrames: [(layer: Int, at: Monotonic)] = []
     private var random: SeededGenerator
     private var spin = 0
     private var encoders: [Encoder] = []
@@ -201,6 +202,7 @@ final class PathWorld {
         for layer in encoders.indices where encoders[layer].isOn {
             var (bytes, isKey) = encoders[layer].nextFrame(noise: random.fraction())
             if let appLimit { bytes = min(bytes, appLimit / 8 / 30 / encoders.count) }
+            if isKey { keyFrames.append((layer, now)) }
             let payload = [UInt8](repeating: isKey ? 0 : 1, count: bytes)
             guard let frame = try? videoFrame(payload, as: .vp8(VP8PictureID(1)), pts: now.nanoseconds, isKey: isKey)
             else { continue }
