@@ -32,7 +32,7 @@ extension ICEAgent {
         if let nextCheckDue { earliest = min(earliest, nextCheckDue) }
         if let backupDeadline { earliest = min(earliest, backupDeadline) }
         if let nominationDue { earliest = min(earliest, nominationDue) }
-        if let consentAt { earliest = min(earliest, consentAt) }
+        if let consentDue { earliest = min(earliest, consentDue) }
         if let previousEndsAt { earliest = min(earliest, previousEndsAt) }
         if let livenessDeadline { earliest = min(earliest, livenessDeadline) }
         nextDeadline = earliest == .distantFuture ? nil : earliest
@@ -77,9 +77,16 @@ extension ICEAgent {
         consentAt = now + timing.consentInterval * permille / 1_000
     }
 
+    private var consentDue: Monotonic? {
+        guard let consentAt else { return nil }
+        guard let askAfter = timing.askAfter, role == .controlling, isNominated else { return consentAt }
+        return min(consentAt, max(lastHeard, consentAskedAt) + askAfter)
+    }
+
     private mutating func sendConsentIfDue(at now: Monotonic) {
-        guard let due = consentAt, due <= now else { return }
+        guard let due = consentDue, due <= now else { return }
         scheduleConsent(at: now)
+        consentAskedAt = now
         guard !selectionIsPrevious, let selectedPath, let index = index(of: selectedPath) else { return }
         // A nomination under way asks the same question.
         guard pairs[index].transaction?.purpose != .nomination else { return }

@@ -138,6 +138,7 @@ package struct ICEAgent: ~Copyable {
     var startedChecks = 0
     /// When the next consent check is due; nil before there is a selected path.
     var consentAt: Monotonic?
+    var consentAskedAt = Monotonic.zero
     /// Last proof of consent on the selected path.
     var lastConsent: Monotonic
     /// Last authenticated sign of life on the selected path.

@@ -96,6 +96,10 @@ package struct ICETiming: Sendable {
     package var redialDelay = Interval.seconds(1)
     /// Mean time between consent checks; each wait is 0.8 to 1.2 of it (RFC 7675 section 5.1).
     package var consentInterval = Interval.seconds(5)
+    /// Silence on the selected path after which the controlling agent asks for consent before its time, and again after
+    /// each such time: should a NAT have forgotten the path, the peer hears of the new one. Nil for never; useful where the
+    /// peer is heard more often.
+    package var askAfter: Interval?
     /// Without proof of consent for so long, the agent fails (RFC 7675 section 5.1). The lite agent sends no checks
     /// and counts the peer's authenticated requests and media instead.
     package var consentExpiry = Interval.seconds(30)

@@ -41,6 +41,28 @@ import Testing
         #expect(world.a.nextDeadline == nil)
     }
 
+    @Test(
+        "a silent path is asked before its time, and a peer that lost it finds the new one",
+        arguments: [ICEAgent.Mode.lite, .full])
+    func asksSoon(mode: ICEAgent.Mode) throws {
+        let world = try Scene.make(server: mode) { $0.timing.askAfter = .milliseconds(600) }
+        try Scene.offer(world, toServer: mode == .full)
+        #expect(world.run(until: Scene.isConnected))
+        for _ in 0..<30 {
+            world.run(for: .milliseconds(100))
+            world.a.agent.recordMedia(on: Scene.serverPath, at: world.now)
+        }
+        let count = world.a.sent.count
+        world.a.translate(Scene.clientAddress, to: address("203.0.113.7", 2_222))
+        world.run(for: .milliseconds(1_300))
+        #expect(world.b.selectedRemote == address("203.0.113.7", 2_222))
+        #expect(world.a.sent.count - count <= 5)
+        world.bToA.isDown = true
+        let before = world.a.sent.count
+        world.run(for: .seconds(6))
+        #expect((8...14).contains(world.a.sent.count - before))
+    }
+
     @Test("media alone gives a full agent no consent")
     func mediaIsNoConsent() throws {
         let world = try makeConnected(.lite)

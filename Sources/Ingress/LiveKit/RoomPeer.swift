@@ -91,6 +91,7 @@ final class RoomPeer: HubPeerOwner, TimerHandler {
         ice.md5 = { Digest.md5Tag($0) }
         ice.timing.nominationDelay = Self.nominationDelay
         ice.timing.disconnectedAfter = Self.silence
+        ice.timing.askAfter = Self.pause
         var settings = WebRTCPeer.Configuration(
             ice: ice, remoteCredentials: nil, dtlsContext: dtls, dtlsRole: .server, remoteFingerprints: [],
             clock: configuration.clock, cname: InlineBytes(Self.cname) ?? InlineBytes(), targetBitrate: targetBitrate)
@@ -112,6 +113,8 @@ final class RoomPeer: HubPeerOwner, TimerHandler {
     private static let nominationDelay = Interval.milliseconds(20)
     /// The server is heard at least once a second, by its reports. A backup path takes over sooner than this.
     private static let silence = Interval.seconds(5)
+    /// While pictures are sent it is heard ten times a second, by its feedback.
+    private static let pause = Interval.milliseconds(600)
 
     // MARK: - Descriptions
 
