@@ -35,8 +35,9 @@ extension RTPLimits {
     /// Before it was measured.
     package static let defaultRoundTrip = Interval.milliseconds(100)
 
-    /// Requests for key frames of one stream are so far apart, or one round trip …
-    package static let minKeyFrameRequestInterval = Interval.milliseconds(250)
+    /// Requests for key frames of one stream are so far apart, or one round trip: browsers pass over one that comes within
+    /// 300 ms of the last …
+    package static let minKeyFrameRequestInterval = Interval.milliseconds(350)
     /// … and repeated after this time until a key frame comes.
     package static let keyFrameRequestRepeat = Interval.seconds(1)
 

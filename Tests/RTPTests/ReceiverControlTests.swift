@@ -178,7 +178,7 @@ import Testing
         #expect(receiver.stream(0).statistics.keyFrameRequests == 4)
     }
 
-    @Test("requests are at least 250 ms or a round trip apart", arguments: [(0, 250), (395, 400)] as [(Int64, Int64)])
+    @Test("requests are at least 350 ms or a round trip apart", arguments: [(0, 350), (395, 400)] as [(Int64, Int64)])
     func limit(trip: Int64, pause: Int64) throws {
         var receiver = makeReceiver([.video(feedback: [.pictureLoss])])
         _ = try receiver.take(PublishedPacket(number: 1), at: .ms(0))

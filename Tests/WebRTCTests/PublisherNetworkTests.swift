@@ -67,7 +67,7 @@ import WebRTC
         world.run(for: .seconds(10))
         #expect(try #require(world.pictures.dropFirst(pictures).first).at - end <= .seconds(1))
         #expect(try #require(world.sounds.dropFirst(sounds).first).at - end <= .milliseconds(300))
-        #expect(world.pictures.count - pictures >= 265)
+        #expect(world.pictures.count - pictures >= 260)
         #expect(world.worstDrift(from: 270) <= .milliseconds(60))
         #expect(world.isConnected)
     }
