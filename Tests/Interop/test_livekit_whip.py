@@ -3,7 +3,7 @@ server answers itself."""
 import re
 
 import pytest
-from livekit.protocol import ingress
+from livekit.protocol import ingress, models
 
 from conftest import until
 from daemon import whip
@@ -94,6 +94,17 @@ def test_restart_in_parts(livekit, session):
         record.state.resource_id, record.info.stream_key, user_fragment="anew", password="anewanewanewanewanewanew",
         candidates=["candidate:1 1 udp 2122260223 127.0.0.1 9 typ host"], if_match="*"))
     assert "a=ice-pwd:" in answer.trickle_ice_sdpfrag and "a=candidate:" in answer.trickle_ice_sdpfrag
+
+
+# ---- Layers ----
+
+
+def test_larger_layers_are_waited_for(livekit, node, publish):  # noqa: F811
+    """A room keeps the sizes that it is told first, and browsers begin with their smallest layer."""
+    record = livekit.create(**WHIP | {"enable_transcoding": True})
+    publish(LayeredPublisher, f"{node()}/{record.info.stream_key}", late=.5)
+    track = until(lambda: livekit.participant() and livekit.participant().track())
+    assert [(layer.quality, layer.width, layer.height) for layer in track.request.layers] == [(models.LOW, 320, 180), (models.MEDIUM, 640, 360)]
 
 
 # ---- URLs as LiveKit's own ingress has them ----

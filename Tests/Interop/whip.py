@@ -123,12 +123,13 @@ class PeerPublisher(Publisher):
 
 class LayeredPublisher(Publisher):
     """Sends H.264 as OBS Studio does: no candidates in the offer, layers with the rids 0, 1 and 2 in linear steps, one
-    DTLS role for all, a key frame every second whatever the server asks for, and no retransmissions."""
+    DTLS role for all, a key frame every second whatever the server asks for, and no retransmissions. All layers but the smallest begin
+    `late` by so many seconds, as browsers have it."""
 
     SOUND, VIDEO = 111, 96
 
-    def __init__(self, url, sizes=((640, 360), (426, 240), (212, 120)), key=None):
-        self.sizes = sizes
+    def __init__(self, url, sizes=((640, 360), (426, 240), (212, 120)), key=None, late=0):
+        self.sizes, self.late = sizes, late
         super().__init__(url, key=key)
 
     async def _open(self):
@@ -178,6 +179,8 @@ class LayeredPublisher(Publisher):
         for count in range(1 << 30):
             await asyncio.sleep(max(0, start + count / 30 - self.loop.time()))
             for rid, frames in enumerate(clips):
+                if count < self.late * 30 and rid < len(clips) - 1:
+                    continue
                 units = H264Encoder._packetize(H264Encoder._split_bitstream(frames[count % len(frames)]))
                 for index, unit in enumerate(units):
                     header = rtp(self.VIDEO, sequences[rid], count * 3_000, ssrc + rid, marker=index == len(units) - 1,

@@ -4,24 +4,12 @@ import RTP
 import Runtime
 import WebRTC
 
-/// A publisher's packets as frames for a session that decodes them. Of several layers the best one is taken: the largest
-/// picture that comes.
+/// A publisher's packets as frames for a session that decodes them. Of several layers the best one is taken.
 @MediaLoop
 final class FrameOutlet {
-    /// A layer that is silent for so long gives way to another.
-    static let layerPatience = Interval.seconds(1)
-
-    private struct Layer {
-        var size: VideoSize?
-        var lastPacketAt: Monotonic
-        var pixels: Int { (size?.width ?? 0) * (size?.height ?? 0) }
-    }
-
     private let sink: any MediaSink
     private let slabPool: SlabPool
-    private var layers: [Int: Layer] = [:]
-    /// The stream whose pictures are taken.
-    private var current: Int?
+    private var choice: LayerChoice
     private var video: FrameAssembler?
     private var videoClock = FrameClock()
     private var audio: FrameAssembler?
@@ -37,15 +25,19 @@ final class FrameOutlet {
         self.sink = sink
         self.slabPool = slabPool
         var videoCodec: VideoCodec?
+        var expected = 1
         for section in plan.sections {
             switch section.codec {
-            case .video(let codec): videoCodec = codec
+            case .video(let codec):
+                videoCodec = codec
+                expected = max(section.streamIDs.count, 1)
             case .audio(let codec):
                 audio = FrameAssembler(codec: section.codec, pool: slabPool)
                 audioConfiguration = AudioConfiguration(codec: codec, section)
             }
         }
         self.videoCodec = videoCodec
+        choice = LayerChoice(expected: expected)
     }
 
     /// When `advance` is due.
@@ -63,8 +55,7 @@ final class FrameOutlet {
             audioClock.note(packet.timestamp, time)
             audio?.receive(buffered)
         case .video(let codec):
-            choose(packet, codec, at: now)
-            guard packet.stream == current else { return }
+            guard choose(packet, codec, at: now) else { return }
             videoClock.note(packet.timestamp, time)
             video?.receive(buffered)
         }
@@ -74,7 +65,7 @@ final class FrameOutlet {
     func advance(to now: Monotonic) {
         while let frame = video?.pollFrame(at: now), let codec = video?.codec { hand(frame, codec, videoClock, now) }
         while let frame = audio?.pollFrame(at: now), let codec = audio?.codec { hand(frame, codec, audioClock, now) }
-        guard let current, let needsKeyFrame = video?.needsKeyFrame else { return }
+        guard let current = choice.current, let needsKeyFrame = video?.needsKeyFrame else { return }
         if needsKeyFrame { wishes.append(current) } else { keyFrames.append(current) }
     }
 
@@ -94,25 +85,30 @@ final class FrameOutlet {
 
     // MARK: - Layers
 
-    /// Goes over to the packet's stream when that is better: its picture is larger, or the current one is silent.
-    private func choose(_ packet: ReceivedPacket, _ codec: VideoCodec, at now: Monotonic) {
-        var layer = layers[packet.stream] ?? Layer(lastPacketAt: now)
-        layer.lastPacketAt = now
-        let isKey = PacketInspector.beginsKeyFrame(packet.payload.bytes, codec)
-        if isKey, let size = PacketInspector.pictureSize(packet.payload.bytes, codec) { layer.size = size }
-        layers[packet.stream] = layer
-        guard packet.stream != current else { return }
-        // It was asked for to learn the layer's size.
-        if isKey { keyFrames.append(packet.stream) }
-        guard let current, let other = layers[current] else { return take(packet.stream, codec) }
-        let isSilent = now - other.lastPacketAt > Self.layerPatience
-        let isBetter = layer.pixels > other.pixels
-        guard isSilent || isBetter || layer.size == nil else { return }
-        if isKey, isSilent || isBetter { take(packet.stream, codec) } else { wishes.append(packet.stream) }
+    /// Whether the packet is of the stream that is decoded, perhaps from now on.
+    private func choose(_ packet: ReceivedPacket, _ codec: VideoCodec, at now: Monotonic) -> Bool {
+        let payload = packet.payload
+        let isKey = PacketInspector.beginsKeyFrame(payload.bytes, codec)
+        // AV1 tells of all its layers at once.
+        let mayGrow = isKey && codec == .vp9 && (PacketInspector.spatialLayers(payload.bytes, codec) ?? 1) > 1
+        let verdict = choice.note(
+            LayerChoice.Packet(
+                stream: packet.stream, isKey: isKey,
+                size: isKey ? PacketInspector.pictureSize(payload.bytes, codec) : nil, mayGrow: mayGrow), at: now)
+        switch verdict {
+        case .current: return true
+        case .taken:
+            begin(codec)
+            return true
+        case .passedOver(let wantsKeyFrame):
+            // It was asked for to learn the layer's size.
+            if isKey { keyFrames.append(packet.stream) }
+            if wantsKeyFrame { wishes.append(packet.stream) }
+            return false
+        }
     }
 
-    private func take(_ stream: Int, _ codec: VideoCodec) {
-        current = stream
+    private func begin(_ codec: VideoCodec) {
         video = FrameAssembler(codec: .video(codec), pool: slabPool)
         if !hasVideoConfiguration {
             hasVideoConfiguration = true
