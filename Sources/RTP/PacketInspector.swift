@@ -80,6 +80,17 @@ package enum PacketInspector {
         }
     }
 
+    /// Whether the pictures of a stream that begins with this key frame may have more layers soon, and grow: browsers begin
+    /// with the lowest of them. VP9's frames tell their layer only when there are several, and AV1's sequence header tells of
+    /// all that there will be.
+    package static func mayGrow(_ payload: RawSpan, _ codec: VideoCodec) -> Bool {
+        switch codec {
+        case .vp9: payload.byteCount > 0 && payload[0] & 0x20 != 0
+        case .av1: (spatialLayers(payload, codec) ?? 1) > 1
+        default: false
+        }
+    }
+
     private static func av1Sequence(_ payload: RawSpan) -> AV1SequenceHeader? {
         var header: AV1SequenceHeader?
         forEachAV1Unit(payload) { type, body in

@@ -104,6 +104,19 @@ private func aggregate(_ header: [UInt8], _ units: [[UInt8]]) -> [UInt8] {
         #expect(PacketInspector.spatialLayers(([0xB0] + vp8Key).rawSpan, .vp8) == nil)
     }
 
+    @Test("pictures may grow whose frames tell their layer in VP9, or whose sequence has several in AV1")
+    func growth() {
+        func mayGrow(_ payload: [UInt8], _ codec: VideoCodec) -> Bool {
+            PacketInspector.mayGrow(payload.rawSpan, codec)
+        }
+        #expect(mayGrow([0x2C, 0x00, 0] + vp9Key, .vp9))
+        #expect(!mayGrow([0x0C] + vp9Key, .vp9))
+        #expect(mayGrow(hex("1808008707238191c04860e430321809041c8206410124cf7f0d803401"), .av1))
+        #expect(!mayGrow([0x18] + av1Sequence, .av1))
+        #expect(!mayGrow([], .vp9))
+        #expect(!mayGrow([0x20], .h264))
+    }
+
     @Test("every truncation is no harm, and an empty payload tells nothing", arguments: table)
     func truncations(row: Row) {
         for count in 0..<row.payload.count {

@@ -89,12 +89,11 @@ final class FrameOutlet {
     private func choose(_ packet: ReceivedPacket, _ codec: VideoCodec, at now: Monotonic) -> Bool {
         let payload = packet.payload
         let isKey = PacketInspector.beginsKeyFrame(payload.bytes, codec)
-        // AV1 tells of all its layers at once.
-        let mayGrow = isKey && codec == .vp9 && (PacketInspector.spatialLayers(payload.bytes, codec) ?? 1) > 1
         let verdict = choice.note(
             LayerChoice.Packet(
                 stream: packet.stream, isKey: isKey,
-                size: isKey ? PacketInspector.pictureSize(payload.bytes, codec) : nil, mayGrow: mayGrow), at: now)
+                size: isKey ? PacketInspector.pictureSize(payload.bytes, codec) : nil,
+                mayGrow: isKey && PacketInspector.mayGrow(payload.bytes, codec)), at: now)
         switch verdict {
         case .current: return true
         case .taken:
