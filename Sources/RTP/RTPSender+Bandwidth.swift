@@ -79,7 +79,9 @@ extension RTPSender {
     mutating func noteWord(at now: Monotonic) {
         guard estimator?.recordWord(at: now) ?? false else { return }
         for index in streams.indices where isActive(index, at: now) { streams[index].wantsKeyFrame = true }
+        told = nil
         updatePace(at: now)
+        endsBlackOut = bitrateToTell != nil
     }
 
     /// After each datagram of RTCP.

@@ -28,6 +28,8 @@ package struct RTPSender: ~Copyable {
         /// What the path is believed to carry, bits a second of the packets with transport-wide numbers: once a second
         /// while feedback comes, and at once when it changed by more than 5 %.
         case bandwidthEstimated(bitsPerSecond: Int)
+        /// Nothing passed for a while, and now the path is back with what it carried before.
+        case blackOutEnded(bitsPerSecond: Int)
     }
 
     private struct ReferenceTime {
@@ -59,6 +61,7 @@ package struct RTPSender: ~Copyable {
     /// What the application was told last, and when.
     var told: (bitrate: Int, at: Monotonic)?
     var bitrateToTell: Int?
+    var endsBlackOut = false
 
     /// `cname` is the same for all streams of the peer and tells nothing (RFC 7022). `targetBitrate`, bits a second,
     /// is that of all video encoders together on a perfect path. With `estimatesBandwidth` transport-wide feedback sets
@@ -191,6 +194,10 @@ package struct RTPSender: ~Copyable {
     }
 
     package mutating func pollEvent() -> Event? {
+        if endsBlackOut, let bitrate = bitrateToTell.take() {
+            endsBlackOut = false
+            return .blackOutEnded(bitsPerSecond: bitrate)
+        }
         for index in streams.indices where streams[index].wantsKeyFrame {
             streams[index].wantsKeyFrame = false
             return .keyFrameRequested(stream: index)

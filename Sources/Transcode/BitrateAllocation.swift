@@ -129,6 +129,14 @@ package struct BitrateAllocation: Sendable, Hashable {
         isLimited = share < 1 || onCount < activeRungs.count
         return apply(leastRise: share == 1 ? 0 : Self.leastRise)
     }
+
+    /// Takes the first estimate after a black-out: what the silence took away comes back at once, for it was no sign of
+    /// what the path carries. True when `targets` changed.
+    package mutating func restore(estimate: Int, at now: Monotonic) -> Bool {
+        onCount = activeRungs.count
+        share = 1
+        return update(estimate: estimate, at: now)
+    }
 }
 
 extension BitrateAllocation {

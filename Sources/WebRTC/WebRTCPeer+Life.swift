@@ -61,6 +61,7 @@ extension WebRTCPeer {
             case .bitrateLimited(let rate): events.append(.bitrateLimited(rate))
             case .feedbackReceived: events.append(.feedbackReceived)
             case .bandwidthEstimated(let rate): events.append(.bandwidthEstimated(bitsPerSecond: rate))
+            case .blackOutEnded(let rate): events.append(.blackOutEnded(bitsPerSecond: rate))
             }
         }
     }

@@ -66,6 +66,8 @@ extension WebRTCPeer {
         /// What the path is believed to carry, bits a second of the packets with transport-wide numbers: once a second
         /// while feedback comes, and at once when it changed by more than 5 %.
         case bandwidthEstimated(bitsPerSecond: Int)
+        /// Nothing passed for a while, and now the path is back with what it carried before.
+        case blackOutEnded(bitsPerSecond: Int)
         /// A server-reflexive or relayed candidate to tell the other side.
         case candidateFound(ICECandidate)
         /// All STUN and TURN servers have answered or timed out.

@@ -239,7 +239,7 @@ final class PathWorld {
             switch event {
             case .keyFrameRequested(let stream):
                 if let layer = video.firstIndex(of: stream) { encoders[layer].wantsKey = true }
-            case .bandwidthEstimated(let bitrate): follow(bitrate)
+            case .bandwidthEstimated(let bitrate), .blackOutEnded(let bitrate): follow(bitrate)
             default: break
             }
         }

@@ -40,6 +40,19 @@ private struct Bench {
         #expect(bench.allocation.wantedBitrate == 2_600_000)
     }
 
+    @Test(
+        "after a black-out all comes back at once that the path carries", arguments: [(2_600_000, 3), (1_000_000, 2)])
+    func restore(budget: Int, layers: Int) {
+        var bench = Bench()
+        bench.run(2_600_000, seconds: 5)
+        bench.run(300_000, seconds: 3)
+        #expect(bench.on == [.low])
+        let changed = bench.allocation.restore(estimate: bench.estimate(budget), at: bench.now)
+        #expect(changed && bench.on.count == layers && bench.total == min(budget, layers == 3 ? 2_600_000 : 800_000))
+        bench.run(budget, seconds: 20)
+        #expect(bench.on.count == layers)
+    }
+
     @Test("less bandwidth first costs all layers alike, at once", arguments: [0.95, 0.8, 0.6, 0.5])
     func proportional(share: Double) {
         var bench = Bench()

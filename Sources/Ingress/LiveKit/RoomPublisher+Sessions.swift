@@ -86,6 +86,12 @@ extension RoomPublisher {
         if allocation?.update(estimate: estimate, at: now) ?? false { updateDemand(at: now) }
     }
 
+    /// The same when the path is back after a black-out.
+    func restore(estimate: Int, at now: Monotonic) {
+        figures.estimate = estimate
+        if allocation?.restore(estimate: estimate, at: now) ?? false { updateDemand(at: now) }
+    }
+
     func tick(at now: Monotonic) {
         measurePassed(at: now)
         if let estimate = figures.estimate { note(estimate: estimate, at: now) }

@@ -157,6 +157,7 @@ extension RoomPublisher: RoomPeerOwner {
             // Media falls back to TCP or a relay by itself; the server follows after a restart only.
             if left == .udp, path.route != .udp { machine.transportMoved(at: now) }
         case .bandwidthEstimated(let rate): note(estimate: rate, at: now)
+        case .blackOutEnded(let rate): restore(estimate: rate, at: now)
         case .relayFailed(let failure, _): delegate?.room(self, noted: "a TURN server was of no help (\(failure))")
         // The estimate knows of it.
         case .bitrateLimited, .feedbackReceived: break

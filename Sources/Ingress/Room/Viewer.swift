@@ -201,7 +201,8 @@ extension Viewer: HubPeerOwner {
             self.peer = nil
             stream?.remove(self)
             onClose()
-        case .disconnected, .reconnected, .bitrateLimited, .feedbackReceived, .bandwidthEstimated, .candidateFound,
+        case .disconnected, .reconnected, .bitrateLimited, .feedbackReceived, .bandwidthEstimated, .blackOutEnded,
+            .candidateFound,
             .gatheringFinished, .relayFailed, .pathChanged:
             break
         }
