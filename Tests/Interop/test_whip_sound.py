@@ -92,7 +92,7 @@ def test_channels(served, publish, track, tones):
     assert "stereo=1" in publisher.pc.remoteDescription.sdp
     viewer = Viewer(server.whep_url(key), keep_pictures=True)
     plays(viewer)
-    assert close_to(pitches(viewer), tones), pitches(viewer)
+    until(lambda: close_to(pitches(viewer), tones), message=lambda: str(pitches(viewer)))
     viewer.close()
 
 
@@ -127,7 +127,7 @@ def test_codecs(served, publish, codec):
     publish(PeerPublisher, whip_url(server, key), "H264", sound=OneTone, sound_codec=codec)
     viewer = Viewer(server.whep_url(key), keep_pictures=True)
     plays(viewer)
-    assert close_to(pitches(viewer), TONES[:1] * 2), pitches(viewer)
+    until(lambda: close_to(pitches(viewer), TONES[:1] * 2), message=lambda: str(pitches(viewer)))
     viewer.close()
 
 
@@ -232,7 +232,7 @@ def test_pauses_in_a_room(livekit, room, publish, mode, comfort):
     # The first one may come before the reports that tell of clocks.
     assert all(abs(b - a - PERIOD) < .06 for a, b in zip(beeps[1:], beeps[2:])), beeps
     times = [frame.at for frame in video.frames[60:]]
-    assert max(b - a for a, b in zip(times, times[1:])) < .5
+    assert max(b - a for a, b in zip(times, times[1:])) < (PERIOD - CODED / 50) / 2, "pictures waited for sound"
 
 
 @pytest.mark.parametrize("served", MODES, indirect=True)
@@ -245,7 +245,7 @@ def test_pauses(served, publish):
                     if numpy.abs(before).mean() < QUIET <= numpy.abs(after).mean()]
     until(lambda: len(loud()) >= 3, 40, lambda: f"{viewer} {loud()}")
     times = [at for at, _ in viewer.frame_times[60:]]
-    assert max(b - a for a, b in zip(times, times[1:])) < .5
+    assert max(b - a for a, b in zip(times, times[1:])) < (PERIOD - CODED / 50) / 2, "pictures waited for sound"
     assert all(abs(b - a - PERIOD) < .06 for a, b in zip(loud()[1:], loud()[2:])), loud()
     viewer.close()
 
@@ -309,8 +309,8 @@ def test_error_correction(served, gstreamer, lose):  # noqa: F811
     if lose:
         until(lambda: "lost 10 packets" in publisher.told(), message=publisher.told)
     start = len(viewer.frame_times)
-    viewer.wait(lambda v: len(v.frame_times) >= start + 150, message=publisher.told)
-    times = [at for _, at in viewer.frame_times[start:]]
-    # Without correction four losses a second leave next to none; a busy machine may leave some out.
-    assert len(times) > .8 * 30 * (times[-1] - times[0]), "pictures are missing"
+    # Each loss costs several pictures where it is not mended: a third or two of them are missing then. So they are while the machine has no
+    # time for them all, which passes.
+    viewer.wait(lambda v: len(v.frame_times) >= start + 150 and 150 > .9 * 30 * (v.frame_times[-1][1] - v.frame_times[-150][1]), 60,
+                "pictures are missing")
     viewer.close()
