@@ -47,10 +47,21 @@ extension ICEAgent {
     /// Media comes on a valid path that is not the selected one, which is silent: the peer's address has changed, by NAT
     /// perhaps, and it does not nominate anew.
     mutating func followMedia(onto path: ICEPath, at now: Monotonic) {
-        guard role == .controlled, isNominated, lastHeard + timing.followAfter <= now,
-            let index = index(of: path), pairs[index].isValid
-        else { return }
+        guard role == .controlled, lastHeard + timing.followAfter <= now else { return }
+        if selectionIsPrevious { return followPrevious(onto: path, at: now) }
+        guard isNominated, let index = index(of: path), pairs[index].isValid else { return }
         select(path, isNominated: true, at: now)
+    }
+
+    /// Browsers restart ICE when UDP breaks, and before the restart reaches us they may find a way by TCP under the
+    /// credentials of the generation before, on which they stay. Of UDP it would have to be shown first that somebody
+    /// answers there.
+    private mutating func followPrevious(onto path: ICEPath, at now: Monotonic) {
+        guard path.route == .tcp, previous?.paths.contains(path) ?? false else { return }
+        selectedPath = path
+        lastHeard = now
+        lastConsent = now
+        emit(.selectedPathChanged(path))
     }
 
     /// Controlling: nominates the best valid pair, at once when no better one is pending, else after `nominationDelay`.

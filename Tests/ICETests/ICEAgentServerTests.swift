@@ -185,6 +185,28 @@ extension ICEAgentServerTests {
         #expect(world.b.state == .connected)
     }
 
+    @Test(
+        "during a restart media under the credentials before moves to TCP when UDP is silent, and the session goes on")
+    func restartOntoTCP() throws {
+        let world = try Self.makeWorld()
+        #expect(world.run(until: Scene.isConnected))
+        let tcp = ICEPath(socket: ICESocket(id: 9, transport: .tcp), remote: address("198.51.100.7", 50_123))
+        let udp = ICEPath(socket: ICESocket(id: 1), remote: address("198.51.100.7", 50_124))
+        let before = world.b.credentials
+        for path in [tcp, udp] { world.b.inject(Request(to: before, id: 77).bytes, on: path, at: world.now) }
+        world.filter = { _ in nil }
+        world.b.agent.restart(credentials: ICECredentials(random: [UInt8](50..<74)), at: world.now)
+        world.b.agent.recordMedia(on: tcp, at: world.now)
+        #expect(world.b.selectedPath == Scene.clientPath)
+        for _ in 0..<60 {
+            world.run(for: .seconds(1))
+            world.b.agent.recordMedia(on: udp, at: world.now)
+            world.b.agent.recordMedia(on: tcp, at: world.now)
+        }
+        #expect(world.b.selectedPath == tcp && world.b.state != .failed)
+        #expect(world.b.selections.last == tcp)
+    }
+
     @Test("a restart leaves the old path good until the new one is nominated, and for three seconds after")
     func restart() throws {
         let world = try Self.makeWorld()

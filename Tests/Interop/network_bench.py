@@ -124,7 +124,7 @@ class Aiortc:
         return {}
 
     def stop(self):
-        self.publisher.vanish()
+        self.publisher.close()
 
     def close(self):
         pass

@@ -143,8 +143,9 @@ def test_no_udp(path, session):
 
 
 def test_udp_ends(path, session):
-    """UDP is closed in the middle: the same session goes on by TCP."""
+    """UDP is closed in the middle, when the browser has let go of its other ways: it restarts, and the same session goes on by TCP."""
     session.publish()
+    session.goes_on(10)
     assert session.pair() == "udp"
     path.set(delay=DELAY, closed=("udp",))
     session.goes_on()
