@@ -5,8 +5,6 @@ the viewer is a browser that decodes and reads the number in each picture. Print
 """
 import os
 import pathlib
-import subprocess
-import sys
 import tempfile
 import time
 
@@ -132,7 +130,8 @@ class Aiortc:
 
 CLIENTS = {"chromium": (Chromium, "VP8"), "chromium-h264": (Chromium, "H264"), "ffmpeg": (FFmpeg, "H264"), "aiortc": (Aiortc, "VP8")}
 MODES = {"pass": ["--whip", "pass"], "transcode": ["--layers", "640x360@1000"]}
-COLUMNS = "client mode network frames/s missing corrupt longest_gap_ms frozen_s after_event_ms delay_p50 delay_p99 sound_lead_ms drift_ms"
+COLUMNS = {"frames/s": 8, "missing": 8, "corrupt": 8, "longest gap ms": 15, "frozen s": 9, "gap at event ms": 16, "delay p50 ms": 13,
+           "delay p99 ms": 13, "drift ms": 9}
 
 
 class Bench:
@@ -195,6 +194,14 @@ class Bench:
         return figures
 
 
+def print_table(rows):
+    print(f"\n{'':44s}" + "".join(f"{name:>{width + 2}s}" for name, width in COLUMNS.items()))
+    for client, mode, network, figures in rows:
+        cells = [figures.get(name) for name in COLUMNS]
+        print(f"{client + ', ' + mode + ', ' + network:44s}" + figures.get("failure", "".join(
+            f"{'' if cell is None else f'{cell:.1f}' if isinstance(cell, float) else cell:>{width + 2}}" for cell, width in zip(cells, COLUMNS.values()))))
+
+
 def main():
     clients = os.environ.get("CLIENTS", ",".join(CLIENTS)).split(",")
     modes = os.environ.get("MODES", ",".join(MODES)).split(",")
@@ -223,6 +230,7 @@ def main():
                 client.close()
             server.stop()
         bench.watching.quit()
+    print_table(rows)
 
 
 main()
