@@ -4,22 +4,17 @@ import CX264
 /// x264, called directly: one picture in, one access unit out, in Annex B form.
 package final class H264Encoder: VideoEncoder {
     private let raw: OpaquePointer
-    private var settings: EncoderSettings
-    /// The rate x264 was opened with; it cannot be changed later.
-    private let nominalFrameRate: Double
-    private var frameRate: Double
+    private var rate: RateControl
+    private var change: PictureChange
+    private var isFirst = true
     private var effort = EncodingEffort.full
-
-    /// A measured rate this close to the one in use changes nothing.
-    static let frameRateTolerance = 0.05
 
     package init(_ settings: EncoderSettings) throws(TranscodeError) {
         var parameters = try settings.x264Parameters()
         guard let encoder = shim_x264_encoder_open(&parameters) else { throw .encoderRefused(-3) }
         raw = encoder
-        self.settings = settings
-        nominalFrameRate = settings.frameRate
-        frameRate = settings.frameRate
+        rate = RateControl(bitrate: settings.bitrate, frameRate: settings.frameRate, size: settings.size)
+        change = PictureChange(size: settings.size)
     }
 
     deinit { x264_encoder_close(raw) }
@@ -33,7 +28,10 @@ package final class H264Encoder: VideoEncoder {
         let size = picture.withPlanes { planes in
             var input = x264_picture_t()
             x264_picture_init(&input)
-            input.i_type = forceKey ? X264_TYPE_IDR : X264_TYPE_AUTO
+            let isKey = forceKey || isFirst
+            let changed = change.measure(planes.base.0, stride: Int(planes.strides.0))
+            input.i_type = isKey ? X264_TYPE_IDR : X264_TYPE_AUTO
+            input.i_qpplus1 = Int32(rate.nextQuantizer(isKey: isKey, changed: changed, pts: pts)) + 1
             input.i_pts = pts
             input.img.i_csp = X264_CSP_I420
             input.img.i_plane = 3
@@ -44,23 +42,18 @@ package final class H264Encoder: VideoEncoder {
         guard let size, size > 0, unitCount > 0, let first = units?.pointee.p_payload else {
             throw .encodingFailed(size ?? -1)
         }
+        isFirst = false
+        rate.record(bits: Int(size) * 8, isKey: result.b_keyframe != 0)
         // x264 lays the units of one picture out one behind the other.
         let bytes = RawSpan(_unsafeStart: UnsafeRawPointer(first), byteCount: Int(size))
         output(EncodedPicture(bytes: bytes, isKey: result.b_keyframe != 0))
     }
 
-    package func setBitrate(_ bitrate: Int) throws(TranscodeError) {
-        guard bitrate != settings.bitrate else { return }
-        settings.bitrate = bitrate
-        try applyRate()
-    }
+    package func setBitrate(_ bitrate: Int) { rate.bitrate = bitrate }
 
-    package func setFrameRate(_ frameRate: Double) throws(TranscodeError) {
-        guard frameRate >= TranscodeLimits.frameRates.lowerBound,
-            (frameRate - self.frameRate).magnitude > self.frameRate * Self.frameRateTolerance
-        else { return }
-        self.frameRate = frameRate
-        try applyRate()
+    package func setFrameRate(_ frameRate: Double) {
+        guard TranscodeLimits.frameRates.contains(frameRate) else { return }
+        rate.frameRate = frameRate
     }
 
     package func setEffort(_ effort: EncodingEffort) throws(TranscodeError) {
@@ -69,14 +62,6 @@ package final class H264Encoder: VideoEncoder {
         var parameters = x264_param_t()
         x264_encoder_parameters(raw, &parameters)
         EncoderSettings.setEffort(effort, of: &parameters)
-        let status = x264_encoder_reconfig(raw, &parameters)
-        guard status == 0 else { throw .encoderRefused(status) }
-    }
-
-    private func applyRate() throws(TranscodeError) {
-        var parameters = x264_param_t()
-        x264_encoder_parameters(raw, &parameters)
-        settings.setRate(of: &parameters, timeScale: nominalFrameRate / frameRate)
         let status = x264_encoder_reconfig(raw, &parameters)
         guard status == 0 else { throw .encoderRefused(status) }
     }

@@ -1,7 +1,7 @@
 import CFFmpeg
 
-/// libswscale: any picture to yuv420p of limited range at one size. Its tables are made again only when the input's
-/// shape changes.
+/// Any picture to yuv420p of limited range at one size: halved as it is where that is all, else by libswscale, whose tables
+/// are made again only when the input's shape changes.
 struct VideoScaler: ~Copyable {
     /// What the tables depend on.
     private struct Input: Equatable {
@@ -25,6 +25,10 @@ struct VideoScaler: ~Copyable {
 
     /// Fills `picture` from `source`, its presentation time included.
     mutating func scale(_ source: borrowing AVFrameRef) throws(TranscodeError) {
+        if PictureHalving.fits(source, picture), PictureHalving.halve(source, into: picture) {
+            picture.pts = source.pts
+            return
+        }
         try prepare(for: source)
         let lines = sws_scale_frame(context, picture.raw, source.raw)
         guard lines > 0 else { throw .scalerRefused }

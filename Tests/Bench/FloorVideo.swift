@@ -11,11 +11,15 @@ final class FloorVideo {
         let scaler: OpaquePointer?
         let picture: UnsafeMutablePointer<AVFrame>?
         let encoder: OpaquePointer
+        var rate: RateControl
 
-        init(scaler: OpaquePointer?, picture: UnsafeMutablePointer<AVFrame>?, encoder: OpaquePointer) {
+        init(
+            scaler: OpaquePointer?, picture: UnsafeMutablePointer<AVFrame>?, encoder: OpaquePointer, rate: RateControl
+        ) {
             self.scaler = scaler
             self.picture = picture
             self.encoder = encoder
+            self.rate = rate
         }
     }
 
@@ -87,17 +91,17 @@ final class FloorVideo {
             matrix: Int32(frame.pointee.colorspace.rawValue))
         var source = size
         for plan in LadderPlan(spec: ladder, source: size, maxThreads: threads).rungs.reversed() {
+            let frameRate = min(rate, ladder.maxFrameRate)
             var parameters = try EncoderSettings(
-                size: plan.size, bitrate: plan.bitrate, frameRate: min(rate, ladder.maxFrameRate),
-                threads: plan.threads,
-                color: color
+                size: plan.size, bitrate: plan.bitrate, frameRate: frameRate, threads: plan.threads, color: color
             ).x264Parameters()
             guard let encoder = shim_x264_encoder_open(&parameters) else { throw BenchError("x264 does not open") }
             let isCopy = plan.size == size
             rungs.append(
                 Rung(
                     scaler: isCopy ? nil : try Self.scaler(from: source, to: plan.size),
-                    picture: isCopy ? nil : try Self.picture(plan.size), encoder: encoder))
+                    picture: isCopy ? nil : try Self.picture(plan.size), encoder: encoder,
+                    rate: RateControl(bitrate: plan.bitrate, frameRate: frameRate, size: plan.size)))
             source = plan.size
         }
     }
@@ -129,16 +133,17 @@ final class FloorVideo {
                 guard sws_scale_frame(scaler, picture, source) > 0 else { throw BenchError("the scaler fails") }
                 source = picture
             }
-            try encode(source, with: rung.encoder, pts: pts, isKey: isKey)
+            try encode(source, with: rung, pts: pts, isKey: isKey)
         }
     }
 
     private func encode(
-        _ picture: UnsafeMutablePointer<AVFrame>, with encoder: OpaquePointer, pts: Int64, isKey: Bool
+        _ picture: UnsafeMutablePointer<AVFrame>, with rung: Rung, pts: Int64, isKey: Bool
     ) throws {
         var input = x264_picture_t()
         x264_picture_init(&input)
         input.i_type = isKey ? X264_TYPE_IDR : X264_TYPE_AUTO
+        input.i_qpplus1 = Int32(rung.rate.nextQuantizer(isKey: isKey, changed: 0, pts: pts)) + 1
         input.i_pts = pts
         input.img.i_csp = X264_CSP_I420
         input.img.i_plane = 3
@@ -148,8 +153,9 @@ final class FloorVideo {
         var output = x264_picture_t()
         var units: UnsafeMutablePointer<x264_nal_t>?
         var count: Int32 = 0
-        let bytes = x264_encoder_encode(encoder, &units, &count, &input, &output)
+        let bytes = x264_encoder_encode(rung.encoder, &units, &count, &input, &output)
         guard bytes > 0 else { throw BenchError("x264 fails") }
+        rung.rate.record(bits: Int(bytes) * 8, isKey: isKey)
         encoded += 1
         bytesOut += Int(bytes)
     }
