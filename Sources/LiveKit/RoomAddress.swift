@@ -51,7 +51,12 @@ package struct RoomAddress: Hashable, Sendable {
     }
 
     /// The server's own WHIP endpoint.
-    package var whip: String { (isSecure ? "https" : "http") + base.drop { $0 != ":" } + "/whip/v1" }
+    package var whip: String { http + "/whip/v1" }
+
+    /// The call of the server's RoomService that takes a participant out of its room.
+    package var removeParticipant: String { http + "/twirp/livekit.RoomService/RemoveParticipant" }
+
+    private var http: String { (isSecure ? "https" : "http") + base.drop { $0 != ":" } }
 
     /// A new participant.
     package var join: String { "\(base)/rtc?\(Self.client)" }

@@ -1,7 +1,7 @@
 """Measures the daemon beside a real livekit-server, and another ingress service in turn with it.
 
-Called by `script/bench livekit`, which says what the environment may hold. Every round runs each service once watched (a viewer on
-every layer, who decodes it) and once unwatched. Prints medians, and ratios where there are two services.
+Called by `script/bench livekit`, which says what the environment may hold. Every round runs each service once in each of `KINDS`:
+RTMP watched (a viewer on every layer, who decodes it) and unwatched, WHIP passed through with one viewer. Prints medians, and ratios where there are two services.
 """
 import asyncio
 import json
@@ -20,11 +20,13 @@ import numpy as np
 from livekit import api, rtc
 from livekit.protocol import ingress as messages
 
+from conftest import FFMPEG_NEW
 from livekit_double.server import Redis, free_port
 from rtmp import Publisher, flv_tags
 
 KEY, SECRET = "benchkey", "a secret for measurements that is long enough"
 SECONDS = float(os.environ.get("SECONDS_EACH", 20))
+KINDS = ("watched", "unwatched", "passed")
 ROUNDS = int(os.environ.get("ROUNDS", 3))
 TICKS = os.sysconf("SC_CLK_TCK")
 # Frame numbers stand in the picture as 16 squares, white for 1, the highest bit first.
@@ -56,6 +58,14 @@ def make_clip(path, seconds=20, size=(1280, 720)):
         number += 1
     writer.stdin.close()
     assert writer.wait() == 0 and number, "the clip could not be made"
+
+
+def make_passed_clip(path, clip):
+    """The same for WHIP: 1.9 Mbit/s of baseline and Opus."""
+    subprocess.run(
+        ["ffmpeg", "-loglevel", "error", "-nostdin", "-y", "-i", str(clip), "-c:v", "libx264", "-profile:v", "baseline", "-preset", "veryfast",
+         "-tune", "zerolatency", "-g", "60", "-b:v", "1900k", "-maxrate", "1900k", "-bufsize", "1900k", "-c:a", "libopus", "-ac", "2",
+         str(path)], check=True)
 
 
 def number_in(frame):
@@ -165,17 +175,26 @@ def publish(url, clip, seconds, sent):
     publisher.end()
 
 
+async def publish_by_whip(url, key, clip, seconds):
+    """Sends the clip as it is, over and over."""
+    process = await asyncio.create_subprocess_exec(
+        FFMPEG_NEW, "-loglevel", "error", "-nostdin", "-re", "-stream_loop", "-1", "-i", str(clip), "-t", str(seconds), "-c", "copy",
+        "-f", "whip", "-authorization", key, url)
+    await process.wait()
+
+
 class Service:
     def __init__(self, name, command, server):
         self.name, self.server = name, server
-        self.ports = {key: free_port() for key in ("rtmp_port", "health_port", "http_relay_port")}
+        self.ports = {key: free_port() for key in ("rtmp_port", "whip_port", "health_port", "http_relay_port")}
         server.rtmp_port = self.ports["rtmp_port"]
         # No service may find the machine too busy; one that demands more idle time than the cost still takes all with less than none.
         no_cost = {f"{kind}_cpu_cost": 0 if name == "ours" else -0.01 for kind in ("rtmp", "whip", "whip_bypass_transcoding", "url")}
         self.path = server.folder / f"{name}.yaml"
         self.path.write_text(json.dumps({
             "redis": {"address": f"127.0.0.1:{server.redis.port}"}, "api_key": KEY, "api_secret": SECRET, "ws_url": server.url,
-            "whip_port": -1, "cpu_cost": {**no_cost, "min_idle_ratio": 0.0001}, "logging": {"level": "error"}, **self.ports}))
+            "rtc_config": {"udp_port": free_port(), "node_ip": "127.0.0.1", "enable_loopback_candidate": True, "use_external_ip": False},
+            "cpu_cost": {**no_cost, "min_idle_ratio": 0.0001}, "logging": {"level": "error"}, **self.ports}))
         self.log = open(server.folder / f"{name}.log", "ab")
         self.process = subprocess.Popen([*shlex.split(command), "--config", str(self.path)], stdout=self.log, stderr=subprocess.STDOUT)
         end = time.monotonic() + 30
@@ -220,29 +239,35 @@ class Server:
         self.redis.stop()
 
 
-async def run(server, service, clip, watched):
-    """One publication; the figures of it."""
+async def run(server, service, clip, kind):
+    """One publication of one of `KINDS`; the figures of it."""
     lk = api.LiveKitAPI(server.url.replace("ws", "http", 1), KEY, SECRET)
-    name = f"bench-{time.monotonic_ns()}"
+    name, is_passed = f"bench-{time.monotonic_ns()}", kind == "passed"
     info = await lk.ingress.create_ingress(api.CreateIngressRequest(
-        input_type=messages.RTMP_INPUT, name="bench", room_name=name, participant_identity="encoder", participant_name="Encoder"))
+        input_type=messages.WHIP_INPUT if is_passed else messages.RTMP_INPUT, name="bench", room_name=name, participant_identity="encoder",
+        participant_name="Encoder", **({"enable_transcoding": False} if is_passed else {})))
     sent, tree = {}, Tree(service.process.pid)
-    viewers = [Viewer(2, sent), Viewer(1), Viewer(0)] if watched else []
+    viewers = {"watched": [Viewer(2, sent), Viewer(1), Viewer(0)], "unwatched": [], "passed": [Viewer(2)]}[kind]
     for viewer in viewers:
         await viewer.join(server.url, name)
-    url = f"rtmp://127.0.0.1:{service.ports['rtmp_port']}/live/{info.stream_key}"
-    began = time.monotonic()
-    thread = threading.Thread(target=publish, args=(url, clip, SECONDS + 8, sent))
-    thread.start()
+    began, length = time.monotonic(), SECONDS + 8
+    if is_passed:
+        publishing = publish_by_whip(f"http://127.0.0.1:{service.ports['whip_port']}/w", info.stream_key, clip, length)
+    else:
+        publishing = asyncio.to_thread(publish, f"rtmp://127.0.0.1:{service.ports['rtmp_port']}/live/{info.stream_key}", clip, length, sent)
+    publishing = asyncio.create_task(publishing)
     await asyncio.sleep(8)
-    cpu, at = tree.cpu(), time.monotonic()
+    cpu, at, shown = tree.cpu(), time.monotonic(), [sum(viewer.sizes.values()) for viewer in viewers]
     await asyncio.sleep(SECONDS / 2)
     resident, proportional = tree.memory()
     await asyncio.sleep(SECONDS / 2 - 1)
-    figures = {"cores": (tree.cpu() - cpu) / (time.monotonic() - at), "resident MB": resident, "proportional MB": proportional}
-    await asyncio.to_thread(thread.join)
+    took = time.monotonic() - at
+    figures = {"cores": (tree.cpu() - cpu) / took, "resident MB": resident, "proportional MB": proportional}
+    if is_passed:
+        figures["pictures a second"] = (sum(viewers[0].sizes.values()) - shown[0]) / took
+    await publishing
     await asyncio.sleep(1)
-    if watched:
+    if kind == "watched":
         best = viewers[0]
         delays = best.delays[30:] or [float("nan")]
         half = len(delays) // 2
@@ -266,15 +291,18 @@ def main():
     if not clip.exists():
         say("making a clip")
         make_clip(clip, SECONDS + 10)
+    kinds = os.environ.get("KINDS", ",".join(KINDS)).split(",")
+    passed = folder / "passed.mkv"
+    if "passed" in kinds:
+        make_passed_clip(passed, clip)
     server = Server(folder, binary)
     table = {}
     try:
         for number in range(ROUNDS):
             for name, command in commands.items():
                 service = Service(name, command, server)
-                for watched in (True, False):
-                    figures = asyncio.run(run(server, service, clip, watched))
-                    kind = "watched" if watched else "unwatched"
+                for kind in kinds:
+                    figures = asyncio.run(run(server, service, passed if kind == "passed" else clip, kind))
                     say(f"round {number + 1}, {name}, {kind}: " + ", ".join(f"{key} {value:.3f}" for key, value in figures.items()))
                     for key, value in figures.items():
                         table.setdefault(f"{kind}: {key}", {}).setdefault(name, []).append(value)

@@ -93,17 +93,18 @@ def test_wrong_secret(livekit, start_daemon, encode, clip):
 
 @pytest.mark.parametrize("name", ["SIGKILL", "SIGSEGV"])
 def test_child_dies(livekit, daemon, encode, clip, name):
-    """One stream is lost, with its cause in the state; the other one goes on."""
+    """One stream is lost, with its cause in the state, and its participant leaves the room; the other one goes on."""
     first, second = livekit.create(identity="one"), livekit.create(identity="two")
     child = daemon.spare()
     encoder = encode(*looped(clip, daemon.url(first)))
-    joined(livekit, "one")
+    lost = joined(livekit, "one")
     encode(*looped(clip, daemon.url(second)))
     other = joined(livekit, "two")
     os.kill(child, signal.Signals[name])
     until(lambda: first.statuses[-1] == "ERROR", message=first.statuses)
     assert name in first.state.error, first.state.error
     until(lambda: encoder.process.poll() is not None, message="the encoder was not let go")
+    until(lambda: lost.left is not None, message="the participant stayed")
     pictures(other, 60)
     assert second.statuses == ["BUFFERING", "PUBLISHING"]
 

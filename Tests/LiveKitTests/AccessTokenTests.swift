@@ -40,6 +40,15 @@ struct AccessTokenTests {
         #expect(token.signed(apiKey: "APIkey123", secret: secret, unixSeconds: Self.now) == expected)
     }
 
+    @Test("a token for a change from outside names the room and is good for a minute, for nobody in it")
+    func administration() throws {
+        let token = AccessToken.administration(of: "r", apiKey: "k", secret: "s", unixSeconds: Self.now)
+        let claims = try #require([UInt8](base64: token.split(separator: ".")[1]))
+        #expect(
+            String(decoding: claims, as: UTF8.self)
+                == #"{"iss":"k","nbf":1760000000,"exp":1760000060,"video":{"roomAdmin":true,"room":"r"}}"#)
+    }
+
     @Test("another secret, another second: another signature")
     func signature() {
         let token = AccessToken(room: "r", identity: "p", ingressID: "i")

@@ -17,6 +17,9 @@ import Testing
             address.join == base
                 + "/rtc?protocol=17&sdk=go&version=2.18.2&os=linux&auto_subscribe=0&adaptive_stream=0")
         #expect(address.whip == "http" + base.dropFirst(2) + "/whip/v1")
+        #expect(
+            address.removeParticipant
+                == "http" + base.dropFirst(2) + "/twirp/livekit.RoomService/RemoveParticipant")
     }
 
     @Test("the host is told without port and brackets")

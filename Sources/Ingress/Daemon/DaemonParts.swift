@@ -15,8 +15,8 @@ final class DaemonParts {
     private enum Limits {
         /// Sessions that are told to stop have this long to say goodbye to the room and the server.
         static let farewell = Interval.seconds(8)
-        /// One request to the LiveKit server's WHIP endpoint.
-        static let proxy = Interval.seconds(10)
+        /// One request to the LiveKit server.
+        static let request = Interval.seconds(10)
     }
 
     /// By then nothing is read of the program any more that only a start needs, the service's own or a session's.
@@ -114,10 +114,11 @@ final class DaemonParts {
         service = IngressService(
             settings: IngressService.Settings(
                 wsURL: configuration.wsURL, apiKey: configuration.apiKey, apiSecret: configuration.apiSecret,
-                grace: configuration.publisherGrace, maxThreads: max(1, Int(sampler.cpuCount.rounded(.up)))),
+                grace: configuration.publisherGrace, maxThreads: max(1, Int(sampler.cpuCount.rounded(.up))),
+                proxiesWHIP: configuration.whipProxyEnabled),
             directory: directory, pool: pool,
             passing: PassedSession.Shared(room: webRTC, hub: hub, slabPool: slabPool),
-            proxy: configuration.whipProxyEnabled ? Self.proxy() : nil,
+            http: Self.http(),
             observers: IngressService.Observers(
                 admit: { kind throws(IngressError) in try Self.admit(kind, admission) },
                 published: { metrics.published($0, status: $1.rawValue) },
@@ -145,9 +146,9 @@ final class DaemonParts {
         }
     }
 
-    /// How offers reach the LiveKit server.
-    private static func proxy() -> HTTPSend {
-        let http = HTTPClient(timeout: Limits.proxy)
+    /// How requests reach the LiveKit server.
+    private static func http() -> HTTPSend {
+        let http = HTTPClient(timeout: Limits.request)
         return { request, url throws(HTTPClientError) in try await http.send(request, to: url) }
     }
 

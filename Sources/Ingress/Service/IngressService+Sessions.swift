@@ -16,11 +16,11 @@ extension IngressService {
         _ info: Livekit_IngressInfo, _ order: Ingress_SessionOrder, _ reporter: StateReporter
     ) throws(IngressError) -> any ServedSession {
         let now = MediaLoop.now
-        if let proxy, !info.isTranscoded {
+        if settings.proxiesWHIP, !info.isTranscoded {
             return try ProxiedSession(
                 info: info, order: order,
                 environment: ProxiedSession.Environment(
-                    send: proxy, directory: directory, log: log, report: { reporter.report($0) },
+                    send: http, directory: directory, log: log, report: { reporter.report($0) },
                     onAnswer: { [observers] in observers.published(SessionKind(info.inputType), $0) },
                     onEnd: { [weak self] in self?.ended($0) }), at: now)
         }
@@ -35,7 +35,14 @@ extension IngressService {
             info: info, order: order,
             environment: IngressSession.Environment(
                 pool: pool, grace: settings.grace, log: log, report: { reporter.report($0) },
-                onFigures: observers.figures, onEnd: { [weak self] in self?.ended($0) }), at: now)
+                onFigures: observers.figures, onCrash: { [weak self] in self?.removeFromRoom($0) },
+                onEnd: { [weak self] in self?.ended($0) }), at: now)
+    }
+
+    private func removeFromRoom(_ session: IngressSession) {
+        let removal = RoomRemoval(send: http, apiKey: settings.apiKey, apiSecret: settings.apiSecret, log: log)
+        let (info, wsURL) = (session.info, session.order.wsURL)
+        Task { await removal.remove(identity: info.participantIdentity, from: info.roomName, at: wsURL) }
     }
 
     func controls(of session: any ServedSession) -> SessionControls {

@@ -17,13 +17,18 @@ package final class IngressService {
         package var grace: Interval
         /// Threads that one codec may use.
         package var maxThreads: Int
+        /// Offers of publishers that are not transcoded go to the LiveKit server, which answers them itself.
+        package var proxiesWHIP: Bool
 
-        package init(wsURL: String, apiKey: String, apiSecret: String, grace: Interval, maxThreads: Int) {
+        package init(
+            wsURL: String, apiKey: String, apiSecret: String, grace: Interval, maxThreads: Int, proxiesWHIP: Bool
+        ) {
             self.wsURL = wsURL
             self.apiKey = apiKey
             self.apiSecret = apiSecret
             self.grace = grace
             self.maxThreads = maxThreads
+            self.proxiesWHIP = proxiesWHIP
         }
     }
 
@@ -77,8 +82,8 @@ package final class IngressService {
     let directory: any IngressDirectory
     let pool: HandlerPool
     let passing: PassedSession.Shared
-    /// How offers reach the LiveKit server that answers them itself; nil: none does.
-    let proxy: HTTPSend?
+    /// How requests reach the LiveKit server.
+    let http: HTTPSend
     let observers: Observers
     let log: Logger
     /// By ingress; one session each.
@@ -94,13 +99,13 @@ package final class IngressService {
 
     package init(
         settings: Settings, directory: any IngressDirectory, pool: HandlerPool, passing: PassedSession.Shared,
-        proxy: HTTPSend? = nil, observers: Observers, log: Logger
+        http: @escaping HTTPSend, observers: Observers, log: Logger
     ) {
         self.settings = settings
         self.directory = directory
         self.pool = pool
         self.passing = passing
-        self.proxy = proxy
+        self.http = http
         self.observers = observers
         self.log = log
     }

@@ -27,6 +27,8 @@ package final class IngressSession: ServedSession {
         var log: Logger
         var report: @MediaLoop (Livekit_IngressState) -> Void
         var onFigures: @MediaLoop (any ServedSession, Ingress_SessionFigures) -> Void
+        /// The child went without a goodbye to its room.
+        var onCrash: @MediaLoop (IngressSession) -> Void
         var onEnd: @MediaLoop (IngressSession) -> Void
     }
 
@@ -295,6 +297,10 @@ extension IngressSession: HandlerDelegate {
     package func handler(_ handler: Handler, ended end: HandlerEnd, at now: Monotonic) {
         guard handler === self.handler else { return }
         log.info("the session's process ended", metadata: ["how": "\(end)"])
+        switch end {
+        case .crashed, .lost: environment.onCrash(self)
+        case .finished, .failed: break
+        }
         handlerEnded(SessionMachine.HandlerEnd(end))
     }
 

@@ -105,7 +105,8 @@ class Signalling:
         self.late_room_sid = False
         self.max_rooms = None
         self.app = web.Application()
-        self.app.add_routes([web.get("/rtc/validate", self._validate), web.get("/rtc", self._socket), web.get("/", self._root)])
+        self.app.add_routes([web.get("/rtc/validate", self._validate), web.get("/rtc", self._socket), web.get("/", self._root),
+                             web.post("/twirp/livekit.RoomService/RemoveParticipant", self._remove)])
 
     def room(self, name):
         return self.rooms.setdefault(name, Room(name))
@@ -155,6 +156,19 @@ class Signalling:
         if self.refuse:
             raise Refused(self.refuse.pop(0), "refused on request")
         return token, claims
+
+    async def _remove(self, request):
+        wanted = await request.json()
+        try:
+            claims = jwt.decode(request.headers["Authorization"].removeprefix("Bearer "), self.secret, algorithms=["HS256"], issuer=self.key)
+        except jwt.InvalidTokenError:
+            return web.json_response({"code": "unauthenticated"}, status=401)
+        if not claims["video"].get("roomAdmin") or claims["video"].get("room") != wanted["room"]:
+            return web.json_response({"code": "permission_denied"}, status=403)
+        there = self.live(wanted["identity"], wanted["room"])
+        for participant in there:
+            await participant.leave(Action.DISCONNECT, Reason.PARTICIPANT_REMOVED)
+        return web.json_response({} if there else {"code": "not_found"}, status=200 if there else 404)
 
     async def _root(self, request):
         return web.Response(text="OK")
