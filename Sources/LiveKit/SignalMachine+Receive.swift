@@ -162,7 +162,8 @@ extension SignalMachine {
         let cause = "the server said goodbye (\(leave.reason))"
         switch leave.action {
         case .resume: lose(cause, rejoins: isResuming && state == .connecting, at: now)
-        case .reconnect: lose(cause, rejoins: true, at: now)
+        // A server that is there and does not know the participant needs no pause before it is joined.
+        case .reconnect: lose(cause, rejoins: true, hasWaited: isResuming && state == .connecting, at: now)
         case .disconnect, .UNRECOGNIZED:
             let isOld = (1..<13).contains(serverProtocol)
             // A server that goes down has a successor, or will be back.

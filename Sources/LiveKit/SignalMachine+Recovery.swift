@@ -1,11 +1,11 @@
 import Bytes
 import LiveKitProtocol
 
-// Attempts to connect: the first, and those after a loss. The first attempt after a loss resumes the participant; when
-// that fails, or cannot work, all others join anew.
+// Attempts to connect: the first, and those after a loss. After a loss the participant is resumed, until the server is
+// reached; when that fails, or cannot work, all further attempts join anew.
 extension SignalMachine {
     /// The connection is of no use any more: tries again, or gives up.
-    /// - Parameter hasWaited: an attempt got no answer in its time, which was pause enough.
+    /// - Parameter hasWaited: no pause is needed before the next attempt, for one, because this one got no answer in its time.
     mutating func lose(_ cause: String, rejoins: Bool, hasWaited: Bool = false, at now: Monotonic) {
         dropSocket()
         var attempts = self.attempts ?? Attempts(startedAt: now, isJoin: !canResume, cause: cause)

@@ -263,14 +263,19 @@ extension SignalMachine {
         let text = body.prefix(200).filter { $0.isASCII && !$0.isNewline }
         let cause = "the server answered \(status)" + (text.isEmpty ? "" : ": \(text)")
         if (400..<500).contains(status), status != 408, status != 429, !isResuming { return end(.refused(cause)) }
-        lose(cause, rejoins: isResuming, at: now)
+        lose(cause, rejoins: isResuming && !Self.gatewayFailures.contains(status), at: now)
     }
+
+    /// Something before the server answered for it: 502, 503 and 504 (RFC 9110 section 15.6).
+    private static let gatewayFailures = 502...504
 
     /// The socket is gone, or was never opened.
     package mutating func socketClosed(_ reason: SignalSocketClosed, at now: Monotonic) {
         switch reason {
         case .refused(let status, let body): socketRefused(status: status, body: body, at: now)
-        case .unreachable(let text): socketLost(cause: "the server cannot be reached (\(text))", at: now)
+        case .unreachable(let text):
+            // Who did not get there has not been told that the participant is gone.
+            socketLost(cause: "the server cannot be reached (\(text))", rejoins: false, at: now)
         case .tls(let text): socketLost(cause: "no secure connection to the server (\(text))", at: now)
         case .closedByPeer(let code):
             let detail = code.map { " with code \($0)" } ?? ""
@@ -282,10 +287,12 @@ extension SignalMachine {
         }
     }
 
-    private mutating func socketLost(cause: String, hasWaited: Bool = false, at now: Monotonic) {
+    private mutating func socketLost(
+        cause: String, rejoins: Bool = true, hasWaited: Bool = false, at now: Monotonic
+    ) {
         guard state == .connecting || state == .joined else { return }
         isSocketOpen = false
-        lose(cause, rejoins: state == .connecting && isResuming, hasWaited: hasWaited, at: now)
+        lose(cause, rejoins: rejoins && state == .connecting && isResuming, hasWaited: hasWaited, at: now)
     }
 }
 

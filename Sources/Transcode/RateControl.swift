@@ -34,7 +34,7 @@ package struct RateControl {
         static let memory = Interval.milliseconds(500)
         /// How fast a cost once seen is no longer expected, for each cheaper picture.
         static let latestWeight = 0.3
-        /// What a first key frame is taken to cost, in bits per pixel at step 1.
+        /// What a picture of which nothing is known is taken to cost, in bits per pixel at step 1.
         static let assumedKeyCost = 10.0
         /// What others are taken to cost before any was coded, as a share of a key frame.
         static let assumedShareOfKey = 0.2
@@ -51,6 +51,7 @@ package struct RateControl {
     private var usualCost: Double
     private var latestCost: Double
     private var keyCost: Double
+    private let assumedKeyCost: Double
     private var quantizer = 0
     private var changed = 0.0
     private var lastPredicted: Int?
@@ -60,7 +61,8 @@ package struct RateControl {
         self.bitrate = bitrate
         self.frameRate = frameRate
         backlog = Limits.restingFill * Double(bitrate) * Limits.bucketTime.seconds
-        keyCost = Limits.assumedKeyCost * Double(size.width * size.height)
+        assumedKeyCost = Limits.assumedKeyCost * Double(size.width * size.height)
+        keyCost = assumedKeyCost
         usualCost = Limits.assumedShareOfKey * keyCost
         latestCost = usualCost
     }
@@ -77,7 +79,8 @@ package struct RateControl {
         let excess = backlog / bucket - Limits.restingFill
         var step = usualCost / budget * exp2(excess)
         if isKey { step /= Limits.keyStepDivisor }
-        let expected = isKey ? keyCost : max(latestCost, changed * keyCost)
+        // What was there before says nothing of what is new: after a black picture even a plain one is dear.
+        let expected = max(isKey ? keyCost : latestCost, changed * max(keyCost, assumedKeyCost))
         let room = max(Limits.shareOfRoom * (bucket - backlog), Limits.leastShare * budget)
         step = max(step, expected / room)
         var wanted = 6 * log2(step)

@@ -34,7 +34,8 @@ import Testing
     @Test("a resume that fails in any way is followed by a join with all tracks")
     func rejoin() throws {
         let failures: [(inout SignalFixture) -> Void] = [
-            { $0.machine.socketClosed(.unreachable("x"), at: $0.now) },
+            { $0.machine.socketClosed(.tls("x"), at: $0.now) },
+            { $0.machine.socketClosed(.refused(status: 500, body: "broken"), at: $0.now) },
             { $0.machine.socketClosed(.refused(status: 404, body: "gone"), at: $0.now) },
             { $0.receive(.leave(SignalFixture.leave(.reconnect, .stateMismatch))) },
             { $0.receive(.leave(SignalFixture.leave(.resume))) },
@@ -64,6 +65,29 @@ import Testing
             let events9 = fixture.events()
             #expect(events9 == [.recovered(.rejoined)])
         }
+    }
+
+    @Test("a server that cannot be reached for a while is resumed still, and joined at once when it has forgotten")
+    func unreachable() throws {
+        let failures: [SignalSocketClosed] = [
+            .unreachable("refused"), .refused(status: 502, body: ""), .unreachable("refused"),
+            .refused(status: 504, body: "gateway"),
+        ]
+        var fixture = try SignalFixture.connected()
+        let resume = try RoomAddress("ws://h:7880").resume(sid: "PA_1", reason: .rrSignalDisconnected)
+        fixture.machine.socketClosed(.closedByPeer(code: nil), at: fixture.now)
+        let first = fixture.dialled()
+        #expect(first == resume)
+        for failure in failures {
+            fixture.machine.socketClosed(failure, at: fixture.now)
+            fixture.advance(.seconds(3))
+            let next = fixture.dialled()
+            #expect(next == resume)
+        }
+        fixture.machine.socketOpened(at: fixture.now)
+        fixture.receive(.leave(SignalFixture.leave(.reconnect, .stateMismatch)))
+        let last = fixture.dialled()
+        #expect(last == (try RoomAddress("ws://h:7880").join))
     }
 
     @Test("a lost media connection is resumed; recovery waits until the peer is heard again")

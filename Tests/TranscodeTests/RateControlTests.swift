@@ -77,6 +77,15 @@ import Transcode
         #expect(afterCut > RateControl.Limits.quantizers.lowerBound, "\(afterCut)")
     }
 
+    @Test("a picture after black is not taken for black")
+    func afterBlack() {
+        var source = Source()
+        _ = source.run(Content(key: 10_000, other: 0, changed: 0), seconds: 8)
+        source.highestBacklog = 0
+        source.next(Content(other: 3_500_000, changed: 1))
+        #expect(source.highestBacklog < 1_000_000, "\(source.highestBacklog)")
+    }
+
     @Test("key frames as often as viewers may ask keep the bit rate too")
     func manyKeys() {
         var source = Source()
