@@ -18,6 +18,17 @@ import Testing
         #expect(meter.totalBytes == 120_000)
     }
 
+    @Test("whatever the moment that it is asked at, the rate is the source's")
+    func anyMoment() {
+        var meter = RateMeter()
+        var rates: [Double] = []
+        for millisecond in 0..<9_000 {
+            if millisecond % 20 == 0 { meter.add(bytes: 1_000, at: at(Int64(millisecond))) }
+            if millisecond > 3_000 { rates.append(meter.eventsPerSecond(at: at(Int64(millisecond)))) }
+        }
+        #expect(rates.allSatisfy { abs($0 - 50) <= 0.6 }, "\(rates.min() ?? 0) to \(rates.max() ?? 0)")
+    }
+
     @Test("the first moments are not diluted by the time before them")
     func start() {
         var meter = RateMeter()
