@@ -3,11 +3,13 @@ import DTLS
 
 /// What lets an ingress into a room: a JSON Web Token (RFC 7519) with a LiveKit grant, signed with HMAC-SHA-256.
 ///
-/// The grant is fixed: join the one room, publish, change one's own attributes, subscribe to nothing. A signed token is a
-/// secret; logs get it through `Redacted` or not at all.
+/// The grant is fixed: join the one room, publish, change one's own attributes, subscribe to nothing; only
+/// `administration` gives another. A signed token is a secret; logs get it through `Redacted` or not at all.
 package struct AccessToken: Sendable {
     /// Sessions live on refreshed tokens after this.
     package static let lifetimeSeconds: Int64 = 24 * 60 * 60
+    /// One call needs no longer.
+    private static let callSeconds: Int64 = 60
 
     package var room: String
     /// The participant's; must not be empty.
@@ -30,14 +32,14 @@ package struct AccessToken: Sendable {
         Self.signed(claims(of: apiKey, at: unixSeconds), secret: secret)
     }
 
-    /// A token for one call that changes `room` from outside, valid for a minute.
+    /// A token for one call that changes `room` from outside, valid for `callSeconds`.
     package static func administration(
         of room: String, apiKey: String, secret: String, unixSeconds: Int64
     ) -> String {
         let claims = JSONWriter.object {
             $0.member("iss", apiKey)
             $0.member("nbf", unixSeconds)
-            $0.member("exp", unixSeconds + 60)
+            $0.member("exp", unixSeconds + callSeconds)
             $0.member("video") {
                 $0.member("roomAdmin", true)
                 $0.member("room", room)

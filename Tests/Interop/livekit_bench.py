@@ -1,7 +1,8 @@
 """Measures the daemon beside a real livekit-server, and another ingress service in turn with it.
 
 Called by `script/bench livekit`, which says what the environment may hold. Every round runs each service once in each of `KINDS`:
-RTMP watched (a viewer on every layer, who decodes it) and unwatched, WHIP passed through with one viewer. Prints medians, and ratios where there are two services.
+RTMP watched (a viewer on every layer, who decodes it) and unwatched, WHIP passed through with one viewer. Prints medians, and ratios
+where there are two services.
 """
 import asyncio
 import json
@@ -12,7 +13,6 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 import urllib.request
 

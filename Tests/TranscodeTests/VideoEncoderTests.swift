@@ -1,4 +1,5 @@
 import Bytes
+import CX264
 import Media
 import Testing
 import Transcode
@@ -95,6 +96,18 @@ import Transcode
             try encoder.encode(frame, pts: 0, forceKey: true) { _ in count += 1 }
             #expect(count == 1, "\(size)")
         }
+    }
+
+    @Test("x264 takes every quantiser that rate control may ask for, and gives it")
+    func quantizers() throws {
+        let settings = EncoderSettings(size: PictureSize(160, 96), bitrate: 100_000, frameRate: 25, threads: 1)
+        var parameters = try settings.x264Parameters()
+        let encoder = try #require(shim_x264_encoder_open(&parameters))
+        defer { x264_encoder_close(encoder) }
+        x264_encoder_parameters(encoder, &parameters)
+        let range = Int(parameters.rc.i_qp_min)...Int(parameters.rc.i_qp_max)
+        #expect(range.contains(RateControl.Limits.quantizers.lowerBound))
+        #expect(range.contains(RateControl.Limits.quantizers.upperBound))
     }
 
     @Test("colours that the source names are named in the stream")
