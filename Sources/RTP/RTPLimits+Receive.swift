@@ -50,6 +50,8 @@ extension RTPLimits {
     package static let arrivalLogPackets = 4_096
     package static let minFeedbackInterval = Interval.milliseconds(50)
     package static let maxFeedbackInterval = Interval.milliseconds(250)
+    /// How long due feedback waits for a packet to leave with.
+    package static let feedbackPatience = Interval.milliseconds(25)
 
     /// Blocks of one RED payload (RFC 2198).
     package static let maxRedundantBlocks = 8

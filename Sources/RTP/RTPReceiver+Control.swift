@@ -10,7 +10,8 @@ extension RTPReceiver {
     /// When to call `advance(to:)` and poll again; nil before the first packet.
     package var nextDeadline: Monotonic? {
         var earliest = reportDueAt ?? .distantFuture
-        if let due = transportFeedbackDueAt { earliest = min(earliest, due) }
+        // A packet that comes in the meantime takes the feedback along, without a wake-up for it alone.
+        if let due = transportFeedbackDueAt { earliest = min(earliest, due + RTPLimits.feedbackPatience) }
         for index in streams.indices {
             if let due = streams[index].nackDeadline { earliest = min(earliest, due) }
             if let due = keyFrameDueAt(index) { earliest = min(earliest, due) }

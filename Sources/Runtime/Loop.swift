@@ -68,7 +68,7 @@ final class Loop {
     }
 
     private func timeToNextDeadline() -> Int64? {
-        guard let deadline = timers.earliest else { return nil }
+        guard let deadline = timers.wakeTime else { return nil }
         return max(0, (deadline - Monotonic.now).nanoseconds)
     }
 
@@ -157,7 +157,7 @@ final class Loop {
 
     // MARK: Timers
 
-    func arm(_ timer: LoopTimer, at deadline: Monotonic) { timers.set(timer, to: deadline) }
+    func arm(_ timer: LoopTimer, at deadline: Monotonic) { timers.set(timer, to: deadline, at: now) }
 
     func disarm(_ timer: LoopTimer) { timers.remove(timer) }
 

@@ -14,6 +14,8 @@ package final class LoopTimer {
     /// Where the timer stands in the heap; nil when not set.
     fileprivate var heapIndex: Int?
     fileprivate var key = Monotonic.distantFuture
+    /// When the loop wakes for it alone.
+    fileprivate var latest = Monotonic.distantFuture
     private var handler: (any TimerHandler)?
     private var isFiring = false
 
@@ -22,7 +24,7 @@ package final class LoopTimer {
     package var deadline: Monotonic? { heapIndex == nil ? nil : key }
 
     /// Calls `handler` in the first turn at or after `deadline`; nil cancels. A deadline in the past means the next
-    /// turn.
+    /// turn. The loop may wake late for one that is set for a while ahead (`TimerHeap.tolerance`).
     package func schedule(at deadline: Monotonic?, calling handler: any TimerHandler) {
         guard let deadline else { return cancel() }
         isFiring = false
@@ -58,16 +60,23 @@ package final class LoopTimer {
 
 /// A binary heap in which every timer knows its place, so that moving one costs a few swaps.
 @MediaLoop
-struct TimerHeap {
+package struct TimerHeap {
+    /// Timers set at least this far ahead keep house; those below it pace media.
+    private static let housekeeping = Interval.milliseconds(250)
+    /// A wake-up costs as much as ten packets, and where media flows there is one every few ten milliseconds anyway.
+    private static let tolerance = Interval.milliseconds(40)
+
     private var timers: [LoopTimer] = []
 
-    nonisolated init() {}
+    package nonisolated init() {}
 
-    var count: Int { timers.count }
-    var earliest: Monotonic? { timers.first?.key }
+    package var count: Int { timers.count }
+    /// The time to wake up when nothing else does it earlier.
+    package var wakeTime: Monotonic? { timers.first?.latest }
 
-    mutating func set(_ timer: LoopTimer, to deadline: Monotonic) {
+    package mutating func set(_ timer: LoopTimer, to deadline: Monotonic, at now: Monotonic) {
         timer.key = deadline
+        timer.latest = deadline - now < Self.housekeeping ? deadline : deadline + Self.tolerance
         let index = timer.heapIndex ?? timers.count
         if timer.heapIndex == nil {
             timers.append(timer)
@@ -76,7 +85,7 @@ struct TimerHeap {
         siftDown(siftUp(index))
     }
 
-    mutating func remove(_ timer: LoopTimer) {
+    package mutating func remove(_ timer: LoopTimer) {
         guard let index = timer.heapIndex else { return }
         let last = timers.removeLast()
         timer.heapIndex = nil
@@ -85,8 +94,8 @@ struct TimerHeap {
         siftDown(siftUp(index))
     }
 
-    /// The earliest timer, taken out, when its deadline has passed.
-    mutating func popDue(at now: Monotonic) -> LoopTimer? {
+    /// A timer whose deadline has passed, taken out. Those that are left then may have passed theirs too, but not their tolerance.
+    package mutating func popDue(at now: Monotonic) -> LoopTimer? {
         guard let timer = timers.first, timer.key <= now else { return nil }
         remove(timer)
         timer.leaveHeap()
@@ -96,7 +105,7 @@ struct TimerHeap {
     private mutating func siftUp(_ start: Int) -> Int {
         var index = start
         let timer = timers[index]
-        while index > 0, timer.key < timers[(index - 1) / 2].key {
+        while index > 0, timer.latest < timers[(index - 1) / 2].latest {
             place(timers[(index - 1) / 2], at: index)
             index = (index - 1) / 2
         }
@@ -110,8 +119,8 @@ struct TimerHeap {
         while true {
             var child = 2 * index + 1
             guard child < timers.count else { break }
-            if child + 1 < timers.count, timers[child + 1].key < timers[child].key { child += 1 }
-            guard timers[child].key < timer.key else { break }
+            if child + 1 < timers.count, timers[child + 1].latest < timers[child].latest { child += 1 }
+            guard timers[child].latest < timer.latest else { break }
             place(timers[child], at: index)
             index = child
         }

@@ -66,7 +66,7 @@ package final class VideoPipeline {
     package internal(set) var statistics = VideoStatistics()
 
     /// The layers worth encoding; all of them at first. One that comes back starts with a key frame.
-    package var activeLayers: Set<LayerQuality> = Set(LayerQuality.allCases) {
+    package var activeLayers = LayerSet.all {
         didSet {
             for rung in rungs where activeLayers.contains(rung.plan.quality) && !oldValue.contains(rung.plan.quality) {
                 rung.isKeyWanted = true

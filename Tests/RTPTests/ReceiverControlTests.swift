@@ -275,6 +275,20 @@ import Testing
         #expect((34...44).contains(datagrams))
     }
 
+    @Test("due feedback leaves with the next packet, and alone when none comes for a while")
+    func feedbackPatience() throws {
+        var receiver = makeReceiver([.audio()])
+        for number in 0..<2 as Range<UInt16> {
+            _ = try receiver.take(
+                PublishedPacket(type: 111, number: number, payload: [1], transport: number), at: .ms(Int64(number)))
+        }
+        // The first report comes earlier than feedback, which few packets make wait for 250 ms.
+        _ = try receiver.control(at: .ms(100))
+        #expect(receiver.nextDeadline == .ms(275))
+        #expect(try receiver.control(at: .ms(249)).isEmpty)
+        #expect(try receiver.control(at: .ms(250)).flatMap(\.arrivals).count == 2)
+    }
+
     @Test("at low rates feedback is rare, but never rarer than 250 ms")
     func lowRate() throws {
         var receiver = makeReceiver([.audio()])

@@ -19,6 +19,33 @@ extension RuntimeTests.TimerTests {
         #expect(await probe.earliness == .zero)
     }
 
+    @Test("the loop wakes on time for short deadlines, for long ones late, and then takes all along that are due")
+    func tolerance() async {
+        let (wakes, fired) = await MediaLoop.run {
+            let start = Monotonic.zero
+            var heap = TimerHeap()
+            let (short, long, longer) = (LoopTimer(), LoopTimer(), LoopTimer())
+            heap.set(long, to: start + .milliseconds(300), at: start)
+            var wakes = [heap.wakeTime]
+            heap.set(short, to: start + .milliseconds(310), at: start + .milliseconds(100))
+            wakes.append(heap.wakeTime)
+            heap.set(longer, to: start + .milliseconds(400), at: start + .milliseconds(100))
+            var fired: [[Bool]] = []
+            for milliseconds in [299, 310, 340, 400] as [Int64] {
+                var due: [LoopTimer] = []
+                while let timer = heap.popDue(at: start + .milliseconds(milliseconds)) { due.append(timer) }
+                fired.append([short, long, longer].map { timer in due.contains { $0 === timer } })
+            }
+            wakes.append(heap.wakeTime)
+            return (wakes.map { $0.map { ($0 - start).nanoseconds / 1_000_000 } }, fired)
+        }
+        #expect(wakes == [340, 310, nil])
+        #expect(
+            fired == [
+                [false, false, false], [true, true, false], [false, false, false], [false, false, true],
+            ])
+    }
+
     @Test("a timer that is set again fires once, at the new time")
     func rescheduled() async {
         let probe = TimerProbe()

@@ -5,7 +5,10 @@ import HummingbirdCore
 import LiveKit
 import Logging
 import NIOCore
+import HTTPTypes
 import NIOHTTP1
+import NIOPosix
+import Runtime
 import Synchronization
 import WHIP
 
@@ -25,19 +28,36 @@ enum HTTPListener {
         _ responder: Responder, host: String, port: Int, tls: ReloadableTLS?,
         onRunning: @escaping @Sendable (Int) async -> Void
     ) async throws where Responder.Context == PeerRequestContext {
-        let connections = ConnectionCounts()
-        let application = Application(
-            responder: responder,
-            server: HTTPServerBuilder { responder in
-                GuardedChannel(
-                    base: HTTP1Channel(responder: responder, configuration: configuration), tls: tls,
-                    connections: connections)
-            },
+        let channel = GuardedChannel(
+            base: HTTP1Channel(
+                responder: { request, writer, channel in
+                    let response = await respond(to: request, on: channel, by: responder)
+                    try await writer.write(response: response.head, body: response.body)
+                }, configuration: configuration), tls: tls, connections: ConnectionCounts())
+        // The library's Application around its Server would wake this process each second, and for each port, to keep a date.
+        let server = Server(
+            childChannelSetup: channel,
             configuration: .init(
-                address: .hostname(host, port: port), serverName: "ingress",
+                address: .hostname(host, port: port),
                 availableConnectionsDelegate: MaximumAvailableConnections(Limits.connections, logger: quietLogger)),
-            onServerRunning: { channel in await onRunning(channel.localAddress?.port ?? port) }, logger: quietLogger)
-        try await application.run()
+            onServerRunning: { channel in await onRunning(channel.localAddress?.port ?? port) },
+            eventLoopGroup: MultiThreadedEventLoopGroup.singleton, logger: quietLogger)
+        try await server.run()
+    }
+
+    private static func respond<Responder: HTTPResponder>(
+        to request: Request, on channel: any Channel, by responder: Responder
+    ) async -> Response where Responder.Context == PeerRequestContext {
+        let context = PeerRequestContext(source: .init(channel: channel, logger: quietLogger))
+        var response: Response
+        do {
+            response = try await responder.respond(to: request, context: context)
+        } catch {
+            response = Response(status: .internalServerError)
+        }
+        response.headers[.date] = HTTPDate.text(unixSeconds: SystemClock.unixNanoseconds() / 1_000_000_000)
+        response.headers[.server] = "ingress"
+        return response
     }
 
     private static var configuration: HTTP1Channel.Configuration {

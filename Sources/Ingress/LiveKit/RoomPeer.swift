@@ -53,7 +53,8 @@ final class RoomPeer: HubPeerOwner, TimerHandler {
     /// An offer was made, and nothing has to be offered anew.
     private(set) var isOffered = false
     private(set) var audioStream: Int?
-    private(set) var videoStreams: [LayerQuality: Int] = [:]
+    /// By `LayerQuality.index`.
+    private var videoStreams = [Int?](repeating: nil, count: LayerQuality.allCases.count)
 
     private weak var owner: (any RoomPeerOwner)?
     private let hub: PeerHub
@@ -182,7 +183,7 @@ final class RoomPeer: HubPeerOwner, TimerHandler {
             case .audio: audioStream = stream
             case .video:
                 guard let quality = layers.first(where: { $0.value.ssrc == layer.ssrc })?.key else { continue }
-                videoStreams[quality] = stream
+                videoStreams[quality.index] = stream
             }
         }
     }
@@ -224,11 +225,13 @@ final class RoomPeer: HubPeerOwner, TimerHandler {
 
     /// The layer's next frame is to be a key frame; those before it are dropped.
     func requireKeyFrame(_ quality: LayerQuality) {
-        guard let stream = videoStreams[quality] else { return }
+        guard let stream = videoStream(of: quality) else { return }
         peer?.connection.sender.requireKeyFrame(on: stream)
     }
 
-    func quality(of stream: Int) -> LayerQuality? { videoStreams.first { $0.value == stream }?.key }
+    func videoStream(of quality: LayerQuality) -> Int? { videoStreams[quality.index] }
+
+    func quality(of stream: Int) -> LayerQuality? { LayerQuality.allCases.first { videoStream(of: $0) == stream } }
 
     /// Bits a second of all that is sent on a perfect path.
     func setTargetBitrate(_ bitrate: Int) { peer?.connection.sender.targetBitrate = bitrate }

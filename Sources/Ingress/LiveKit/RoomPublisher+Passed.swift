@@ -92,7 +92,7 @@ extension RoomPublisher {
         let frames = packet.marker ? 1 : 0
         passed?.layers[index].meter.add(bytes: packet.payload.count, events: frames, at: now)
         if passed?.presence.note(quality, endsPicture: packet.marker, at: now) == true { updateDemand(at: now) }
-        guard active.contains(quality), let peer, let sent = peer.videoStreams[quality] else { return }
+        guard active.contains(quality), let peer, let sent = peer.videoStream(of: quality) else { return }
         guard peer.forward(packet, on: sent, at: now) else {
             figures.framesDropped &+= UInt64(frames)
             return
@@ -106,7 +106,7 @@ extension RoomPublisher {
     }
 
     private func forwardSound(_ packet: ForwardedPacket, at now: Monotonic) {
-        guard passed != nil, isSendable(tracks.audioID), let peer, let stream = peer.audioStream,
+        guard passed != nil, isSoundSendable, let peer, let stream = peer.audioStream,
             peer.forward(packet, on: stream, at: now)
         else { return }
         figures.audio.add(bytes: packet.payload.count, at: now)

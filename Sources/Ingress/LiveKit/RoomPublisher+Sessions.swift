@@ -56,24 +56,25 @@ extension RoomPublisher {
     /// Tells the session what is to be encoded. After every change of what is watched, muted, connected or possible.
     func updateDemand(at now: Monotonic) {
         let isUp = peer?.isUp ?? false
-        var wanted: Set<LayerQuality> = []
+        var wanted: LayerSet = []
         if isUp, let peer, isSendable(tracks.videoID) {
-            let published = rungs.map(\.quality).filter { peer.videoStreams[$0] != nil }
+            let published = rungs.map(\.quality).filter { peer.videoStream(of: $0) != nil }
             // Before a session's first picture nobody knows its layers; its first picture should not be lost.
             let ladder = passed?.qualities ?? session?.ladder.map(\.quality) ?? []
             wanted = RoomTracks.needed(watched, published: published, present: ladder.isEmpty ? published : ladder)
         }
         for rung in rungs { _ = allocation?.setActive(wanted.contains(rung.quality), rung.quality) }
         let targets = allocation?.targets ?? []
-        let encoded = wanted.intersection(targets.filter(\.isEncoded).map(\.quality))
+        let encoded = wanted.intersection(LayerSet(targets.filter(\.isEncoded).map(\.quality)))
         let begun = encoded.subtracting(active)
         for quality in begun { peer?.requireKeyFrame(quality) }
         active = encoded
+        isSoundSendable = isSendable(tracks.audioID)
         peer?.setTargetBitrate(wantedBitrate)
         for quality in begun { askForKeyFrame(quality) }
         guard let session else { return }
         session.setBitrates(Dictionary(uniqueKeysWithValues: targets.map { ($0.quality, $0.bitrate) }))
-        session.setDemand(layers: encoded, audio: isUp && soundSince != nil && isSendable(tracks.audioID))
+        session.setDemand(layers: encoded, audio: isUp && soundSince != nil && isSoundSendable)
     }
 
     func isSendable(_ track: String) -> Bool {
@@ -120,7 +121,7 @@ extension RoomPublisher: Publisher {
         _ session: IngestSession, encoded frame: EncodedFrame, quality: LayerQuality, arrivedAt: Monotonic,
         at now: Monotonic
     ) {
-        guard session === self.session, active.contains(quality), let peer, let stream = peer.videoStreams[quality],
+        guard session === self.session, active.contains(quality), let peer, let stream = peer.videoStream(of: quality),
             let packetized = packetize(frame, quality)
         else {
             figures.framesDropped &+= 1
@@ -139,7 +140,7 @@ extension RoomPublisher: Publisher {
 
     package func session(_ session: IngestSession, encoded packet: AudioOutput, at now: Monotonic) {
         guard session === self.session, let peer, let stream = peer.audioStream,
-            isSendable(tracks.audioID)
+            isSoundSendable
         else { return }
         let level = HeaderExtensionValues.AudioLevel(
             level: packet.level.minusDecibels, isVoice: packet.level.minusDecibels < Self.voiceLevel)
@@ -172,6 +173,8 @@ extension RoomPublisher: Publisher {
     }
 
     func noteFirst(_ kind: MediaKind, at now: Monotonic) {
-        if sentKinds.insert(kind).inserted { delegate?.room(self, sentFirst: kind, at: now) }
+        guard !sentKinds.contains(kind) else { return }
+        sentKinds.append(kind)
+        delegate?.room(self, sentFirst: kind, at: now)
     }
 }

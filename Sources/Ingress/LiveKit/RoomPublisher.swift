@@ -101,10 +101,12 @@ package final class RoomPublisher {
     var mutedTracks: Set<String> = []
     var removedTracks: Set<String> = []
     /// The layers that the session is asked for.
-    var active: Set<LayerQuality> = []
+    var active: LayerSet = []
+    /// Whether the server has the track of sound and wants it; kept, as each packet asks.
+    var isSoundSendable = false
     var allocation: BitrateAllocation?
     var pictureIDs: [LayerQuality: VP8PictureID] = [:]
-    var sentKinds: Set<MediaKind> = []
+    var sentKinds: [MediaKind] = []
     var figures = RoomFigures()
 
     package init(
@@ -152,6 +154,7 @@ package final class RoomPublisher {
             }
         }
         isPumping = false
+        isSoundSendable = isSendable(tracks.audioID)
         machineTimer.schedule(at: machine.nextDeadline, calling: self)
     }
 

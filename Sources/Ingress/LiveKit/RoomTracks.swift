@@ -84,14 +84,14 @@ package struct RoomTracks: Sendable {
     /// A source that lacks all the watched layers serves them with the best of those that it has.
     package static func needed(
         _ watched: SubscribedQualities, published: [LayerQuality], present: [LayerQuality]
-    ) -> Set<LayerQuality> {
+    ) -> LayerSet {
         let numbers = watched.needed(of: published.map { Int($0.rawValue) })
-        let wanted = Set(published.filter { numbers.contains(Int($0.rawValue)) })
-        let usable = Set(published.filter(present.contains))
+        let wanted = LayerSet(published.filter { numbers.contains(Int($0.rawValue)) })
+        let usable = LayerSet(published.filter(present.contains))
         guard let top = wanted.max() else { return [] }
         let served = wanted.intersection(usable)
         if !served.isEmpty { return served }
-        return Set([usable.filter { $0 <= top }.max() ?? usable.min()].compactMap(\.self))
+        return LayerSet([usable.filter { $0 <= top }.max() ?? usable.min()].compactMap(\.self))
     }
 }
 

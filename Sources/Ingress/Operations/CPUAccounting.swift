@@ -13,7 +13,9 @@ package enum CPUAccounting {
     }
 
     package static func hostTimes(_ stat: String) -> HostTimes? {
-        guard let line = stat.split(separator: "\n").first(where: { $0.hasPrefix("cpu ") }) else { return nil }
+        // It is the first line; the others, of which each processor and interrupt has one, are not looked at each second.
+        let line = Substring(stat.utf8.prefix { $0 != UInt8(ascii: "\n") })
+        guard line.hasPrefix("cpu ") else { return nil }
         // user nice system idle iowait irq softirq steal; what follows is counted in user already.
         let ticks = line.split(separator: " ").dropFirst().prefix(8).map { UInt64($0) }
         guard ticks.count >= 4 else { return nil }

@@ -36,7 +36,7 @@ package final class LocalStream {
     unowned let room: LocalRoom
     /// Of the layers that there are, lowest first; empty before the first picture.
     var qualities: [LayerQuality] = []
-    private var activeLayers: Set<LayerQuality> = []
+    private var activeLayers: LayerSet = []
     private var pictureIDs: [LayerQuality: VP8PictureID] = [:]
     var videoLag: Interval?
     var audioLag: Interval?
@@ -130,12 +130,12 @@ package final class LocalStream {
             return
         }
         guard viewer.isConnected, viewer.hasVideo else { return }
-        feed.requestKeyFrame(Set([available(viewer.wish), viewer.current].compactMap(\.self)))
+        feed.requestKeyFrame(LayerSet([available(viewer.wish), viewer.current].compactMap(\.self)))
     }
 
     /// Tells the session what is watched. After every change of viewers, layers or connections.
     func updateDemand() {
-        var wanted: Set<LayerQuality> = []
+        var wanted: LayerSet = []
         var isAudioWanted = false
         for quality in LayerQuality.allCases { layers[quality, default: LayerFigures()].viewers = 0 }
         for viewer in viewers where viewer.isConnected {
@@ -143,7 +143,7 @@ package final class LocalStream {
             guard viewer.hasVideo else { continue }
             // Before the first picture nobody knows the ladder: everything that might serve is asked for.
             guard let quality = available(viewer.wish) else {
-                wanted.formUnion(LayerQuality.allCases)
+                wanted = .all
                 continue
             }
             wanted.insert(quality)

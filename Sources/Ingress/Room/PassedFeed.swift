@@ -51,7 +51,7 @@ package final class PassedFeed {
     /// Viewers that read no dependency descriptors need its layers in one piece.
     var hasLayersToJoin: Bool { tracks.video.map { $0.codec == .av1 && $0.spatialLayers > 1 } ?? false }
 
-    func requestKeyFrame(_ wanted: Set<LayerQuality>) {
+    func requestKeyFrame(_ wanted: LayerSet) {
         for layer in layers where wanted.contains(layer.quality) {
             source?.requestKeyFrame(ofStream: layer.passed.stream)
         }

@@ -54,7 +54,7 @@ package final class IngestSession {
     private var audioConfiguration: AudioConfiguration?
     private var video: VideoTranscoder?
     private var audio: AudioTranscoder?
-    private var activeLayers: Set<LayerQuality> = []
+    private var activeLayers: LayerSet = []
     private var isAudioActive = false
     private var bitrates: [LayerQuality: Int] = [:]
     private var firstFrameAt: Monotonic?
@@ -130,7 +130,7 @@ package final class IngestSession {
     }
 
     /// What is watched; nothing else is encoded.
-    package func setDemand(layers: Set<LayerQuality>, audio isWanted: Bool) {
+    package func setDemand(layers: LayerSet, audio isWanted: Bool) {
         if layers != activeLayers {
             activeLayers = layers
             video?.setActiveLayers(layers)

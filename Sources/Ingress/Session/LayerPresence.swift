@@ -15,7 +15,7 @@ package struct LayerPresence: Sendable {
 
     /// By quality; in place, as every packet changes one.
     private var layers = [Layer?](repeating: nil, count: LayerQuality.allCases.count)
-    package private(set) var missing: Set<LayerQuality> = []
+    package private(set) var missing: LayerSet = []
 
     package init() {}
 

@@ -76,8 +76,8 @@ package final class VideoTranscoder {
     }
 
     /// The layers that somebody watches; no others are encoded.
-    package func setActiveLayers(_ layers: Set<LayerQuality>) {
-        control.activeLayers.store(layers.reduce(0) { $0 | 1 << $1.rawValue }, ordering: .releasing)
+    package func setActiveLayers(_ layers: LayerSet) {
+        control.activeLayers.store(layers.rawValue, ordering: .releasing)
     }
 
     /// The next picture starts a group: in one layer, or with nil in all active ones.
@@ -233,7 +233,7 @@ private final class VideoRunner {
         let mask = control.activeLayers.load(ordering: .acquiring)
         if mask != activeMask {
             activeMask = mask
-            pipeline.activeLayers = Set(LayerQuality.allCases.filter { mask >> $0.rawValue & 1 == 1 })
+            pipeline.activeLayers = LayerSet(rawValue: mask)
         }
         let keys = control.wantedKeys.exchange(0, ordering: .acquiringAndReleasing)
         if keys & VideoControl.allLayers == VideoControl.allLayers {

@@ -30,7 +30,7 @@ final class PacketOutlet {
     private let video: ReceivedSection?
     private let audio: ReceivedSection?
     /// By stream.
-    private var layers: [Int: Layer] = [:]
+    private var layers: [Layer?] = []
     private var described: PassedTracks?
     private var dueAt: Monotonic?
     private var keyFrames: [Int] = []
@@ -112,13 +112,14 @@ final class PacketOutlet {
         at now: Monotonic
     ) {
         let isKey = PacketInspector.beginsKeyFrame(packet.payload.bytes, codec)
+        while layers.count <= packet.stream { layers.append(nil) }
+        var isNew = layers[packet.stream] == nil
         var layer = layers[packet.stream] ?? Layer(firstAt: now)
         layer.bytes += packet.payload.count
         if layer.lastTimestamp != packet.timestamp {
             layer.lastTimestamp = packet.timestamp
             layer.frames += 1
         }
-        var isNew = layers[packet.stream] == nil
         if isKey {
             keyFrames.append(packet.stream)
             if let size = PacketInspector.pictureSize(packet.payload.bytes, codec), size != layer.size {
@@ -137,10 +138,10 @@ final class PacketOutlet {
     private var expected: Int { max(video?.streamIDs.count ?? 0, 1) }
 
     /// Browsers begin with few of a picture's layers, VP9 says only those, and a room keeps what it is told first.
-    private var mayGrow: Bool { video?.codec == .video(.vp9) && layers.values.contains { $0.spatialLayers > 1 } }
+    private var mayGrow: Bool { video?.codec == .video(.vp9) && layers.contains { $0?.spatialLayers ?? 1 > 1 } }
 
     private func describeIfReady(at now: Monotonic) {
-        let known = layers.values.count { $0.size != nil }
+        let known = layers.count { $0?.size != nil }
         let isWhole = video == nil || known >= expected && !mayGrow
         if isWhole || described?.video != nil { return describe(at: now) }
         if dueAt == nil { dueAt = now + Self.layerWait }
@@ -152,7 +153,7 @@ final class PacketOutlet {
         if audio?.codec == .audio(.opus), hasSound || described?.audio != nil {
             tracks.audio = .init(isStereo: audio?.channels == 2)
         }
-        if let video, case .video(let codec) = video.codec, layers.contains(where: { $0.value.size != nil }) {
+        if let video, case .video(let codec) = video.codec, layers.contains(where: { $0?.size != nil }) {
             let parameters = video.parameters.parameters.map { ($0.name.lowercased(), $0.value ?? "") }
             tracks.video = .init(
                 codec: codec, parameters: Dictionary(parameters, uniquingKeysWith: { first, _ in first }),
@@ -168,8 +169,8 @@ final class PacketOutlet {
 
     /// Layers from small to large; bit rates are measured once there is enough to measure.
     private func passedLayers(at now: Monotonic) -> [PassedLayer] {
-        let known = layers.compactMap { stream, layer -> PassedLayer? in
-            guard let size = layer.size else { return nil }
+        let known = layers.enumerated().compactMap { stream, layer -> PassedLayer? in
+            guard let layer, let size = layer.size else { return nil }
             let seconds = max((now - layer.firstAt).seconds, 0.001)
             let isMeasured = seconds > 0.5
             var passed = PassedLayer(

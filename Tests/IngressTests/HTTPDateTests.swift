@@ -1,0 +1,15 @@
+import Ingress
+import Testing
+
+@Suite struct HTTPDateTests {
+    @Test(
+        "dates have the form that HTTP wants, whatever the zone of this machine",
+        arguments: [
+            (0, "Thu, 01 Jan 1970 00:00:00 GMT"),
+            // The example of RFC 9110, section 5.6.7.
+            (784_111_777, "Sun, 06 Nov 1994 08:49:37 GMT"),
+            (951_782_400, "Tue, 29 Feb 2000 00:00:00 GMT"),
+            (4_102_444_799, "Thu, 31 Dec 2099 23:59:59 GMT"),
+        ])
+    func text(_ seconds: Int64, _ text: String) { #expect(HTTPDate.text(unixSeconds: seconds) == text) }
+}
