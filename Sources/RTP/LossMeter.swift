@@ -3,7 +3,8 @@ import Bytes
 /// How much of what is sent gets lost, and whether it is the sender's doing: loss that does not go away when less is
 /// sent belongs to the path, and retransmissions answer it. Never allocates.
 ///
-/// Feedback reports packets that are only late as lost, and as arrived later; over a second this evens out.
+/// Feedback reports packets that are only late as lost, and as arrived later: what was sent last does not accuse yet. Nor
+/// does what so few packets may lose by chance.
 struct LossMeter: Sendable {
     /// Loss above this is congestion until the opposite is shown.
     static let congestionShare = 0.10
@@ -44,22 +45,27 @@ struct LossMeter: Sendable {
     }
 
     /// 0…1; nil when too little is known.
-    var share: Double? {
-        guard let since, latest - since >= Self.minTime else { return nil }
-        var (lostSum, totalSum) = (0, 0)
-        for index in 0..<5 {
-            lostSum += lost[index]
-            totalSum += total[index]
-        }
-        guard totalSum >= Self.minPackets else { return nil }
-        return min(max(Double(lostSum) / Double(totalSum), 0), 1)
-    }
+    var share: Double? { measured(leavingOut: nil)?.share }
 
     /// The share when it calls for a cut. Call `restart` when it was made.
     mutating func congestion(at now: Monotonic) -> Double? {
         turn(to: now)
-        guard let share, share > Self.congestionShare, share > inherent + 0.05 else { return nil }
+        guard let (share, packets) = measured(leavingOut: slot) else { return nil }
+        let limit = Self.congestionShare
+        let chance = 2 * (limit * (1 - limit) / Double(packets)).squareRoot()
+        guard share > limit + chance, share > inherent + 0.05 else { return nil }
         return share
+    }
+
+    private func measured(leavingOut slot: Int?) -> (share: Double, packets: Int)? {
+        guard let since, latest - since >= Self.minTime else { return nil }
+        var (lostSum, totalSum) = (0, 0)
+        for index in 0..<5 where index != slot {
+            lostSum += lost[index]
+            totalSum += total[index]
+        }
+        guard totalSum >= Self.minPackets else { return nil }
+        return (min(max(Double(lostSum) / Double(totalSum), 0), 1), totalSum)
     }
 
     var allowsGrowth: Bool { (share ?? 0) < Self.growthShare + inherent }

@@ -301,6 +301,13 @@ def test_body_of_announced_size(shared):
     assert code == 413 and body
 
 
+def test_broken_chunk(shared):
+    with connection(shared) as sock:
+        sock.sendall(HEAD + b"Transfer-Encoding: chunked\r\n\r\n5\r\nv=0\r\n\r\nno length\r\n")
+        assert status(answer(sock)) == 400
+    assert shared.get("/health")[0] == 200
+
+
 def test_no_length(shared):
     """No body is an empty one."""
     with connection(shared) as sock:

@@ -91,6 +91,18 @@ private func world(
         #expect(world.mediaRate(from: 1, to: 20) > Double(PathWorld.wanted) * 0.95)
     }
 
+    @Test("jitter that sets in costs an application that sends little nothing", arguments: [1, 2, 3, 4, 5, 6] as [UInt64])
+    func jitterOfFewPackets(seed: UInt64) {
+        let world = world(nil, seed: seed)
+        world.appLimit = 200_000
+        world.run(seconds: 5)
+        world.link.path.loss = 0.05
+        world.link.path.jitter = .milliseconds(50)
+        world.link.path.reorders = true
+        world.run(seconds: 60)
+        #expect((world.estimates(from: 1, to: 65).min() ?? 0) > Double(PathWorld.wanted) * 0.9)
+    }
+
     @Test("capacity that comes back is used within ten seconds", arguments: [true, false])
     func recovery(retransmission: Bool) {
         let world = world(1_200_000, retransmission: retransmission)

@@ -31,7 +31,7 @@ enum HTTPListener {
         let channel = GuardedChannel(
             base: HTTP1Channel(
                 responder: { request, writer, channel in
-                    let response = await respond(to: request, on: channel, by: responder)
+                    let response = try await respond(to: request, on: channel, by: responder)
                     try await writer.write(response: response.head, body: response.body)
                 }, configuration: configuration), tls: tls, connections: ConnectionCounts())
         // The library's Application around its Server would wake this process each second, and for each port, to keep a date.
@@ -47,11 +47,14 @@ enum HTTPListener {
 
     private static func respond<Responder: HTTPResponder>(
         to request: Request, on channel: any Channel, by responder: Responder
-    ) async -> Response where Responder.Context == PeerRequestContext {
+    ) async throws -> Response where Responder.Context == PeerRequestContext {
         let context = PeerRequestContext(source: .init(channel: channel, logger: quietLogger))
         var response: Response
         do {
             response = try await responder.respond(to: request, context: context)
+        } catch let error as HTTPParserError {
+            // A body that is no HTTP: the channel answers, and closes.
+            throw error
         } catch {
             response = Response(status: .internalServerError)
         }
