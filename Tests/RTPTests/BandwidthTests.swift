@@ -91,7 +91,9 @@ private func world(
         #expect(world.mediaRate(from: 1, to: 20) > Double(PathWorld.wanted) * 0.95)
     }
 
-    @Test("jitter that sets in costs an application that sends little nothing", arguments: [1, 2, 3, 4, 5, 6] as [UInt64])
+    @Test(
+        "loss and jitter that set in cost an application that sends little nothing",
+        arguments: [1, 2, 3, 4, 5, 6] as [UInt64])
     func jitterOfFewPackets(seed: UInt64) {
         let world = world(nil, seed: seed)
         world.appLimit = 200_000
