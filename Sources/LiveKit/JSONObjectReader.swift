@@ -22,6 +22,9 @@ package struct JSONObjectReader {
         package static let members = 64
     }
 
+    /// A left curly bracket and a left square bracket (RFC 8259, section 2).
+    private static let (objectStart, arrayStart) = (0x7B as UInt8, 0x5B as UInt8)
+
     private let bytes: [UInt8]
     private var position = 0
 
@@ -75,8 +78,8 @@ package struct JSONObjectReader {
         skipBlanks()
         switch next {
         case UInt8(ascii: "\""): return .string(try string())
-        case UInt8(ascii: "{"): _ = try object(depth: depth + 1)
-        case UInt8(ascii: "["): try array(depth: depth + 1)
+        case Self.objectStart: _ = try object(depth: depth + 1)
+        case Self.arrayStart: try array(depth: depth + 1)
         case UInt8(ascii: "t"):
             try expect("true")
             return .bool(true)

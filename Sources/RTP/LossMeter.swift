@@ -12,6 +12,8 @@ struct LossMeter: Sendable {
     static let growthShare = 0.02
     /// Loss that is not answered by sending less is at most this.
     static let maxInherentShare = 0.2
+    /// Standard deviations that a share of few packets may lie above by chance.
+    static let chance = 2.0
     /// Nothing is said on less.
     static let minTime = Interval.milliseconds(400)
     static let minPackets = 20
@@ -52,7 +54,7 @@ struct LossMeter: Sendable {
         turn(to: now)
         guard let (share, packets) = measured(leavingOut: slot) else { return nil }
         let limit = Self.congestionShare
-        let chance = 2 * (limit * (1 - limit) / Double(packets)).squareRoot()
+        let chance = Self.chance * (limit * (1 - limit) / Double(packets)).squareRoot()
         guard share > limit + chance, share > inherent + 0.05 else { return nil }
         return share
     }

@@ -1,11 +1,11 @@
 import Bytes
 import DTLS
+import HTTPTypes
 import Hummingbird
 import HummingbirdCore
 import LiveKit
 import Logging
 import NIOCore
-import HTTPTypes
 import NIOHTTP1
 import NIOPosix
 import Runtime
@@ -58,7 +58,7 @@ enum HTTPListener {
         } catch {
             response = Response(status: .internalServerError)
         }
-        response.headers[.date] = HTTPDate.text(unixSeconds: SystemClock.unixNanoseconds() / 1_000_000_000)
+        response.headers[.date] = UTCDate(unixNanoseconds: SystemClock.unixNanoseconds()).http
         response.headers[.server] = "ingress"
         return response
     }

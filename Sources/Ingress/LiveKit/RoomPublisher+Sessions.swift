@@ -69,12 +69,11 @@ extension RoomPublisher {
         let begun = encoded.subtracting(active)
         for quality in begun { peer?.requireKeyFrame(quality) }
         active = encoded
-        isSoundSendable = isSendable(tracks.audioID)
         peer?.setTargetBitrate(wantedBitrate)
         for quality in begun { askForKeyFrame(quality) }
         guard let session else { return }
         session.setBitrates(Dictionary(uniqueKeysWithValues: targets.map { ($0.quality, $0.bitrate) }))
-        session.setDemand(layers: encoded, audio: isUp && soundSince != nil && isSoundSendable)
+        session.setDemand(layers: encoded, audio: isUp && soundSince != nil && isSendable(tracks.audioID))
     }
 
     func isSendable(_ track: String) -> Bool {

@@ -102,7 +102,7 @@ package final class RoomPublisher {
     var removedTracks: Set<String> = []
     /// The layers that the session is asked for.
     var active: LayerSet = []
-    /// Whether the server has the track of sound and wants it; kept, as each packet asks.
+    /// Whether the server has the track of sound and wants it: as of the last `pump`, since each packet asks.
     var isSoundSendable = false
     var allocation: BitrateAllocation?
     var pictureIDs: [LayerQuality: VP8PictureID] = [:]

@@ -35,7 +35,7 @@ package struct LogLine {
             }
             line.append("}")
         case .text:
-            line.append("\(date(unixNanoseconds))\t\(level.zapName.uppercased())\t")
+            line.append("\(UTCDate(unixNanoseconds: unixNanoseconds).iso8601)\t\(level.zapName.uppercased())\t")
             line.escape(label)
             line.append("\t")
             line.escape(message)
@@ -129,32 +129,9 @@ package struct LogLine {
 
     // MARK: Time
 
-    private static func padded(_ number: Int64, _ width: Int) -> String {
-        let digits = String(number)
-        return String(repeating: "0", count: max(0, width - digits.count)) + digits
-    }
-
     /// Microseconds are enough for people, and a Double has room for them.
     private static func seconds(_ nanoseconds: Int64) -> String {
         let microseconds = max(0, nanoseconds) / 1_000
-        return "\(microseconds / 1_000_000).\(padded(microseconds % 1_000_000, 6))"
-    }
-
-    /// ISO 8601 with milliseconds, UTC.
-    private static func date(_ nanoseconds: Int64) -> String {
-        let milliseconds = max(0, nanoseconds) / 1_000_000
-        let time = milliseconds % 86_400_000
-        // Days since 0000-03-01 in the Gregorian calendar's cycles of 400 years.
-        let shifted = milliseconds / 86_400_000 + 719_468
-        let era = shifted / 146_097
-        let dayOfEra = shifted % 146_097
-        let year = (dayOfEra - dayOfEra / 1_460 + dayOfEra / 36_524 - dayOfEra / 146_096) / 365
-        let dayOfYear = dayOfEra - (365 * year + year / 4 - year / 100)
-        let month = (5 * dayOfYear + 2) / 153
-        let day = dayOfYear - (153 * month + 2) / 5 + 1
-        let civil = (year: year + era * 400 + (month < 10 ? 0 : 1), month: month < 10 ? month + 3 : month - 9)
-        let clock = [time / 3_600_000, time / 60_000 % 60, time / 1_000 % 60].map { padded($0, 2) }
-        return "\(padded(civil.year, 4))-\(padded(civil.month, 2))-\(padded(day, 2))T\(clock.joined(separator: ":"))."
-            + padded(time % 1_000, 3) + "Z"
+        return "\(microseconds / 1_000_000).\(String(microseconds % 1_000_000, digits: 6))"
     }
 }
