@@ -1,7 +1,8 @@
-"""Measures how WHIP publishers come through networks with faults, as a viewer beside the server sees it.
+"""Measures how WHIP publishers come through networks with faults, as a viewer beside the server sees it, and the other way round.
 
 Called by `script/bench network`, which says what the environment may hold. Publishers and the server are at the two ends of a `netpath`;
-the viewer is a browser that decodes and reads the number in each picture. Prints a row for each client, mode and network.
+the viewer is a browser that decodes and reads the number in each picture. In rows of `viewer` it is the viewer who is far away, and the
+publisher sits beside the server. Prints a row for each client, mode and network.
 """
 import os
 import pathlib
@@ -50,6 +51,8 @@ NETWORKS = {
 
 
 class Chromium:
+    viewer_is_far = False
+
     def __init__(self, bench):
         self.browser = Browser(bench.path.far)
 
@@ -80,6 +83,8 @@ class Chromium:
 class FFmpeg:
     """Sends a clip in a loop, at the clip's pace and rate whatever the network says."""
 
+    viewer_is_far = False
+
     def __init__(self, bench):
         self.clip = make_clip(bench.folder / "clip.mkv", CLIP_SECONDS, SIZE)
 
@@ -105,11 +110,13 @@ class FFmpeg:
 
 
 class Aiortc:
+    viewer_is_far = False
+
     def __init__(self, bench):
-        self.path = bench.path
+        self.namespace = bench.path.near if self.viewer_is_far else bench.path.far
 
     def start(self, bench, server, url, codec):
-        with self.path.far:
+        with self.namespace:
             self.publisher = StampedPeer(url, codec, SIZE)
 
     def sent(self):
@@ -128,7 +135,14 @@ class Aiortc:
         pass
 
 
-CLIENTS = {"chromium": (Chromium, "VP8"), "chromium-h264": (Chromium, "H264"), "ffmpeg": (FFmpeg, "H264"), "aiortc": (Aiortc, "VP8")}
+class FarViewer(Aiortc):
+    """A browser that watches from far away what aiortc publishes beside the server."""
+
+    viewer_is_far = True
+
+
+CLIENTS = {"chromium": (Chromium, "VP8"), "chromium-h264": (Chromium, "H264"), "ffmpeg": (FFmpeg, "H264"), "aiortc": (Aiortc, "VP8"),
+           "viewer": (FarViewer, "VP8")}
 MODES = {"pass": ["--whip", "pass"], "transcode": ["--layers", "640x360@1000"]}
 COLUMNS = {"frames/s": 8, "missing": 8, "corrupt": 8, "longest gap ms": 15, "frozen s": 9, "gap at event ms": 16, "delay p50 ms": 13,
            "delay p99 ms": 13, "drift ms": 9}
@@ -137,7 +151,7 @@ COLUMNS = {"frames/s": 8, "missing": 8, "corrupt": 8, "longest gap ms": 15, "fro
 class Bench:
     def __init__(self, path, folder):
         self.path, self.folder = path, folder
-        self.watching = Browser(path.near)
+        self.watching = {False: Browser(path.near), True: Browser(path.far)}
         self.runs = 0
 
     def run(self, server, client, codec, network):
@@ -145,9 +159,10 @@ class Bench:
         key, path = f"run{self.runs}", self.path
         path.rebind(path.PUBLIC)
         path.set(**(network.faults if network.start else {"delay": DELAY}))
-        self.watching.get(f"{server.url}/health")
+        watching, url = self.watching[client.viewer_is_far], f"http://{path.NEAR}:{server.http}"
+        watching.get(f"{url}/health")
         begun = time.monotonic()
-        client.start(self, server, f"http://{path.NEAR}:{server.http}/whip/{key}", codec)
+        client.start(self, server, f"{url}/whip/{key}", codec)
         viewer = None
         try:
             def live():
@@ -155,7 +170,7 @@ class Bench:
                     return any(one["live"] and one.get("video", {}).get("width") for one in server.report()["streams"])
             until(live, 40, "the publisher never came")
             self.came = time.monotonic() - begun
-            viewer = Observer(self.watching, server.whep_url(key))
+            viewer = Observer(watching, f"{url}/whep/{key}")
             until(lambda: len(viewer.pictures) > RATE, 30, lambda: f"the viewer sees nothing: {viewer.pictures[-3:]} {viewer.errors}")
             path.set(**network.faults)
             time.sleep(3)
@@ -229,7 +244,8 @@ def main():
                         print("   ", stream, flush=True)
                 client.close()
             server.stop()
-        bench.watching.quit()
+        for browser in bench.watching.values():
+            browser.quit()
     print_table(rows)
 
 

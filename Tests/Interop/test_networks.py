@@ -1,4 +1,4 @@
-"""WHIP publishers at the far end of networks that lose, delay, cut and translate; the viewer sits beside the server."""
+"""WHIP publishers at the far end of networks that lose, delay, cut and translate, with the viewer beside the server; and a viewer there."""
 import time
 
 import pytest
@@ -62,10 +62,12 @@ class Session:
     def url(self):
         return f"http://{self.path.NEAR}:{self.server.http}/whip/key"
 
-    def watch(self):
+    def watch(self, browser=None):
+        """Beside the server, or in another browser."""
+        browser, url = browser or self.near, f"http://{self.path.NEAR}:{self.server.http}"
         self.live = until(self.stream, 60, "the publisher did not get through")["id"]
-        self.near.get(f"{self.server.url}/health")
-        self.viewer = Observer(self.near, self.server.whep_url("key"))
+        browser.get(f"{url}/health")
+        self.viewer = Observer(browser, f"{url}/whep/key")
         return self.goes_on(3)
 
     def stream(self):
@@ -170,4 +172,16 @@ def test_aiortc(path, session, publish):
     session.watch()
     path.set(delay=DELAY, loss=.05)
     session.goes_on(8)
+    session.is_clean()
+
+
+def test_viewer_rebinding(path, session, publish):
+    """A viewer sends little, and is found again at its new port and its new address all the same."""
+    with path.near:
+        publish(StampedPeer, session.url, "VP8")
+    session.watch(session.far)
+    path.rebind()
+    session.goes_on()
+    path.rebind("10.99.1.2")
+    session.goes_on()
     session.is_clean()
