@@ -159,11 +159,15 @@ extension RTPSender {
             beginBurst(at: now)
             return nil
         }
+        writePadding(on: stream, into: &output, at: now)
+        return stream
+    }
+
+    mutating func writePadding(on stream: Int, into output: inout OutputRawSpan, at now: Monotonic) {
         let start = output.byteCount
         streams[stream].writePadding(
             transportSequence: sentPackets.nextSequence, at: now, clock: clock, into: &output)
         recordSent(byteCount: output.byteCount - start, on: stream, at: now)
-        return stream
     }
 
     /// Whether the burst is behind its rate; sets the time of the next packets otherwise.

@@ -62,6 +62,8 @@ package struct RTPSender: ~Copyable {
     var told: (bitrate: Int, at: Monotonic)?
     var bitrateToTell: Int?
     var endsBlackOut = false
+    /// Some stream's source for retransmissions may be introduced.
+    private var awaitsIntroduction = false
 
     /// `cname` is the same for all streams of the peer and tells nothing (RFC 7022). `targetBitrate`, bits a second,
     /// is that of all video encoders together on a perfect path. With `estimatesBandwidth` transport-wide feedback sets
@@ -160,7 +162,21 @@ package struct RTPSender: ~Copyable {
         while let item = pacer.next(at: now) ?? nextInBurst(at: now) {
             if let stream = write(item, into: &output, at: now) { return .media(stream: stream) }
         }
-        return writePadding(into: &output, at: now).map { .media(stream: $0) }
+        let padded = writePadding(into: &output, at: now) ?? writeIntroduction(into: &output, at: now)
+        return padded.map { .media(stream: $0) }
+    }
+
+    /// A source for retransmissions that its first packets have to make known loses them: servers need time for it, and
+    /// meanwhile tell of loss. So each is introduced once its stream is known, before anything is asked for again.
+    private mutating func writeIntroduction(into output: inout OutputRawSpan, at now: Monotonic) -> Int? {
+        guard awaitsIntroduction else { return nil }
+        guard let stream = streams.firstIndex(where: { $0.introducesRetransmission && $0.canPad }) else {
+            awaitsIntroduction = false
+            return nil
+        }
+        streams[stream].introducesRetransmission = false
+        writePadding(on: stream, into: &output, at: now)
+        return stream
     }
 
     /// Writes a packet and returns its stream; nil, and nothing written, when it is no longer there.
@@ -293,6 +309,7 @@ extension RTPSender {
             let configuration = streams[index].configuration
             guard block.ssrc == configuration.ssrc || block.ssrc == configuration.retransmission?.ssrc else { continue }
             streams[index].receive(block, arrival: arrival, at: now)
+            if streams[index].introducesRetransmission { awaitsIntroduction = true }
             guard block.ssrc == configuration.ssrc, let sample = block.roundTrip(arrival: arrival) else { return }
             roundTrip = roundTrip.map { ($0 * 7 + sample) / 8 } ?? sample
             return

@@ -80,6 +80,8 @@ package struct SendStream: Sendable {
     /// Ids are repeated in every packet until the receiver has shown by a report that it knows the source.
     var isBound = false
     private var isRetransmissionBound = false
+    /// A packet of padding is to make the source for retransmissions known.
+    var introducesRetransmission = false
     package internal(set) var lastSentAt: Monotonic?
     var lastTimestamp: UInt32 = 0
     /// The last packet ended its frame.
@@ -234,6 +236,7 @@ extension SendStream {
     /// Takes a report block about this source or its retransmissions.
     package mutating func receive(_ block: ReportBlock, arrival: NTPTime, at now: Monotonic) {
         if block.ssrc == configuration.ssrc {
+            if !isBound, configuration.kind == .video { introducesRetransmission = configuration.retransmission != nil }
             isBound = true
             statistics.report.receive(block, clockRate: configuration.clockRate, arrival: arrival, at: now)
         } else if block.ssrc == configuration.retransmission?.ssrc {

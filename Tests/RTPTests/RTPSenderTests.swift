@@ -233,6 +233,26 @@ private final class Bench {
         #expect(bench.events() == [])
     }
 
+    @Test("a source for retransmissions is introduced once, by padding, when a report shows that its stream is known")
+    func introduction() throws {
+        for hasSource in [true, false] {
+            let bench = Bench(retransmission: hasSource)
+            func report(on stream: UInt32, at now: Monotonic) throws -> [ParsedPacket] {
+                let block = ReportBlock(ssrc: 100 + stream)
+                try bench.receive(written { ReceiverReport.write(ssrc: 1, blocks: [block], into: &$0) }, at: now)
+                return try bench.media(at: now)
+            }
+            #expect(try report(on: 2, at: .ms(1)).isEmpty, "nothing was sent yet")
+            bench.send(try pictures(packets: 1, isKey: true), on: 1, at: .ms(10))
+            #expect(try bench.media(at: .ms(10)).map(\.header.ssrc) == [101])
+            let packets = try report(on: 1, at: .ms(20))
+            #expect(packets.map(\.header.ssrc) == (hasSource ? [201] : []))
+            #expect(packets.allSatisfy { $0.payload.isEmpty && $0.extensions.transportSequence == 1 })
+            #expect(try report(on: 1, at: .ms(30)).isEmpty && report(on: 0, at: .ms(30)).isEmpty)
+            #expect(bench.statistics(of: 1).paddingPacketsSent == (hasSource ? 1 : 0))
+        }
+    }
+
     @Test("report blocks give loss and round trip")
     func receiverReports() throws {
         let bench = Bench()
@@ -256,6 +276,7 @@ private final class Bench {
         let block = ReportBlock(ssrc: 101, lastSenderReport: Bench.clock.time(at: .zero).compact)
         let bytes = written { ReceiverReport.write(ssrc: 1, blocks: [block], into: &$0) }
         try bench.receive(bytes, at: .ms(900))
+        _ = bench.drain(at: .ms(900))
         try bench.nack([0], at: .ms(1_000))
         try bench.nack([0], at: .ms(1_199))
         try bench.nack([0], at: .ms(1_200))
