@@ -71,8 +71,12 @@ extension SendStream {
     /// Whether the stream may begin with this packet, or go over to its source. Late ones of the same source may not.
     func mayFollow(_ packet: ForwardedPacket) -> Bool {
         guard configuration.kind == .audio || packet.beginsKeyFrame else { return false }
-        guard let forwarding, forwarding.source == packet.source else { return true }
-        return packet.sequenceNumber > forwarding.newest
+        return forwarding?.source != packet.source || goesOn(packet)
+    }
+
+    /// Whether it is the same source's as before, behind all that came.
+    func goesOn(_ packet: ForwardedPacket) -> Bool {
+        forwarding.map { $0.source == packet.source && packet.sequenceNumber > $0.newest } ?? false
     }
 
     /// Gives a packet that `follows` its number and time here.
@@ -138,12 +142,14 @@ extension RTPSender {
     @discardableResult
     package mutating func forward(_ packet: ForwardedPacket, on stream: Int, at now: Monotonic) -> Bool {
         guard packet.byteCount <= RTPLimits.maxForwardedBytes else { return drop(on: stream) }
-        if streams[stream].awaitsKeyFrame || !streams[stream].follows(packet) {
-            guard streams[stream].mayFollow(packet) else {
+        let resumes = streams[stream].resumes && streams[stream].goesOn(packet)
+        if resumes || streams[stream].awaitsKeyFrame || !streams[stream].follows(packet) {
+            guard resumes || streams[stream].mayFollow(packet) else {
                 if streams[stream].awaitsKeyFrame { askForKeyFrame(on: stream, at: now) }
                 return drop(on: stream)
             }
             streams[stream].follow(packet)
+            streams[stream].resumes = false
             streams[stream].awaitsKeyFrame = false
             streams[stream].keyFrameAskedAt = nil
         }
@@ -152,6 +158,10 @@ extension RTPSender {
         else { return drop(on: stream) }
         return true
     }
+
+    /// Lets a stream that paused, while its peer let nobody have it, go on with whatever comes next of its source: a peer
+    /// that goes over to it at key frames learns in time that it is there again, and can use the first one already.
+    package mutating func resumeForwarding(on stream: Int) { streams[stream].resumes = !streams[stream].awaitsKeyFrame }
 
     private mutating func drop(on stream: Int) -> Bool {
         streams[stream].statistics.framesDropped &+= 1

@@ -141,6 +141,7 @@ package struct RTPSender: ~Copyable {
     /// Drops the stream's frames until a key frame comes: when a paused layer resumes, or a viewer changes its source.
     package mutating func requireKeyFrame(on stream: Int) {
         streams[stream].awaitsKeyFrame = true
+        streams[stream].resumes = false
         streams[stream].keyFrameAskedAt = nil
     }
 

@@ -93,6 +93,8 @@ package struct SendStream: Sendable {
     var keyFrameAskedAt: Monotonic?
     var lastFullIntra: UInt8?
     var reportDueAt: Monotonic?
+    /// The next packet of the forwarded source is taken whatever it is, and numbered behind the last one.
+    var resumes = false
     /// How packets of others are numbered here; nil before the first one.
     var forwarding: Forwarding?
 

@@ -6,7 +6,8 @@ package import Media
 /// Before sender reports a timestamp stands where the quickest of the recent packets puts it. With them it stands where
 /// the peer's wall clock puts it, which all sources of a peer share (`PeerTimeline`), so that sound, picture and all
 /// layers agree. From one line to the other, and along with clocks that drift, time is stretched by at most 5 %; only
-/// what is off by more than a second is set right at once. For growing timestamps time never goes back.
+/// what is off by more than a second is set right at once, and a source that begins with what it held back until it
+/// could send, as many do. For growing timestamps time never goes back.
 package struct SourceClock: Sendable {
     package enum Limits {
         /// A timestamp that moves so much further than time did is a jump of the source's clock, when the next one
@@ -18,8 +19,15 @@ package struct SourceClock: Sendable {
         /// clock that puts it elsewhere is not believed.
         package static let maxLateness = Interval.seconds(5)
         package static let maxEarliness = Interval.seconds(1)
+        /// What a report may be off by from the one before, and the first of all from the arrivals. Some senders put the
+        /// wrong timestamp into their reports.
+        package static let disagreement = Interval.milliseconds(250)
         /// Corrections are at most this part of the time that passes.
         package static let stretch: Int64 = 20
+        /// For so long after a source's first packet it may turn out that this one was late. Time that is ahead then goes
+        /// at this part of its pace, until it is not.
+        package static let settling = Interval.seconds(2)
+        package static let settlingPace: Int64 = 16
         /// The quickest packet counts for one to two of these.
         package static let window = Interval.seconds(10)
     }
@@ -42,9 +50,12 @@ package struct SourceClock: Sendable {
     private var newest: Point?
     /// A timestamp that would be a jump; its time does not count.
     private var candidate: Point?
+    private var settledAt = Monotonic.distantFuture
     /// Of arrival minus timestamp.
     private var delays = SlidingMinimum(bucket: Limits.window)
     private var report: Report?
+    /// The last one, believed or not.
+    private var heard: Report?
     /// Times that the source's clock jumped, or that what it showed had to be set right at once.
     package private(set) var jumps = 0
 
@@ -56,8 +67,22 @@ package struct SourceClock: Sendable {
         // Without a wall clock the field is zero (RFC 3550 section 6.4.1).
         guard arrived.ntp.rawValue != 0 else { return }
         timeline.receive(arrived)
-        report = Report(
+        let next = Report(
             ticks: counter.peek(arrived.rtpTimestamp), ntp: arrived.ntp.nanoseconds, epoch: timeline.epoch)
+        report = isCredible(next, timeline) ? next : nil
+        heard = next
+    }
+
+    private func isCredible(_ next: Report, _ timeline: PeerTimeline) -> Bool {
+        let error: Int64
+        if let heard, heard.epoch == next.epoch {
+            error = (next.ntp &- heard.ntp) &- span(next.ticks &- heard.ticks)
+        } else if let delay = delays.value, let offset = timeline.offset {
+            error = next.ntp &+ offset &- (span(next.ticks) &+ delay)
+        } else {
+            return true
+        }
+        return error.magnitude <= UInt64(Limits.disagreement.nanoseconds)
     }
 
     /// The time of a packet or a picture that arrived just now. Timestamps may repeat and come late.
@@ -77,7 +102,8 @@ package struct SourceClock: Sendable {
         delays.add(arrival.nanoseconds &- span(ticks), at: arrival)
         guard step > 0 else { return predicted }
         _ = counter.unwrap(timestamp)
-        let time = correct(predicted, step: step, target: target(ticks, arrival: arrival, timeline))
+        let target = target(ticks, arrival: arrival, timeline)
+        let time = correct(predicted, step: step, target: target, isSettled: arrival >= settledAt)
         self.newest = Point(ticks: ticks, time: time, arrival: arrival)
         return time
     }
@@ -86,6 +112,7 @@ package struct SourceClock: Sendable {
         let ticks = counter.unwrap(timestamp)
         delays.add(arrival.nanoseconds &- span(ticks), at: arrival)
         newest = Point(ticks: ticks, time: time, arrival: arrival)
+        settledAt = arrival + Limits.settling
         return time
     }
 
@@ -101,6 +128,7 @@ package struct SourceClock: Sendable {
         counter = TimestampCounter()
         delays.removeAll()
         report = nil
+        heard = nil
         return begin(timestamp, time: time, arrival: arrival)
     }
 
@@ -114,9 +142,12 @@ package struct SourceClock: Sendable {
         return delays.value.map { $0 &+ span(ticks) }
     }
 
-    private mutating func correct(_ predicted: MediaTime, step: Int64, target: MediaTime?) -> MediaTime {
+    private mutating func correct(
+        _ predicted: MediaTime, step: Int64, target: MediaTime?, isSettled: Bool
+    ) -> MediaTime {
         guard let target else { return predicted }
         let error = target &- predicted
+        if error < 0, !isSettled { return predicted &+ max(error, step / Limits.settlingPace &- step) }
         let stretch = step / Limits.stretch
         if error > Limits.step.nanoseconds {
             jumps += 1

@@ -1,12 +1,22 @@
 /// Thins a source to a maximum frame rate, evenly and by presentation time. Pure.
 ///
+/// A source that is faster by no more than a tenth passes whole: cameras and browsers that mean the allowed rate are often
+/// a little above it, and each picture left out would be a stutter.
+///
 /// Each picture that passes makes the next one due one interval later. A picture may come up to three quarters of an
 /// interval early, so that a source at the allowed rate passes whole whatever its jitter, and so that the borderline
 /// never falls on the picture times of sources at a multiple of the rate.
 package struct FramePacer: Sendable {
+    private static let smoothing: Int64 = 8
+    /// Part of the interval that pictures may be closer.
+    private static let excess: Int64 = 10
+
     private let interval: Int64
     private let tolerance: Int64
     private var due: Int64?
+    private var last: Int64 = 0
+    /// Smoothed time between the source's pictures; short at first, as that of a fast source.
+    private var spacing: Int64 = 0
 
     package init(maxFrameRate: Double) {
         interval = Int64(1e9 / maxFrameRate)
@@ -17,6 +27,13 @@ package struct FramePacer: Sendable {
     package mutating func admit(_ pts: Int64) -> Bool {
         guard let due else {
             self.due = pts &+ interval
+            last = pts
+            return true
+        }
+        spacing += (min(max(pts &- last, 0), interval) - spacing) / Self.smoothing
+        last = pts
+        guard spacing < interval - interval / Self.excess else {
+            self.due = pts &+ interval
             return true
         }
         guard pts >= due &- tolerance else { return false }
@@ -25,7 +42,10 @@ package struct FramePacer: Sendable {
     }
 
     /// Forgets the past, after a jump of the source's clock.
-    package mutating func reset() { due = nil }
+    package mutating func reset() {
+        due = nil
+        spacing = 0
+    }
 }
 
 /// Measures pictures per second over windows of a second of source time. Pure.

@@ -64,6 +64,9 @@ class Firefox:
 
     # As Selenium has them.
 
+    def set_script_timeout(self, seconds):
+        self.command("WebDriver:SetTimeouts", {"script": seconds * 1000})
+
     def get(self, url):
         self.command("WebDriver:Navigate", {"url": url})
 

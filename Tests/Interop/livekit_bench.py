@@ -217,6 +217,8 @@ class Service:
 class Server:
     """A livekit-server with a Redis of its own."""
 
+    KEY, SECRET = KEY, SECRET
+
     def __init__(self, folder, binary, address="127.0.0.1"):
         self.folder, self.address, self.redis, self.port = folder, address, Redis(folder, address), free_port()
         self.redis.start()

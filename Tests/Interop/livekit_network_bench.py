@@ -11,17 +11,14 @@ import tempfile
 import time
 
 import numpy as np
-from livekit import api, rtc
-from livekit.rtc._ffi_client import FfiClient
-from livekit.rtc._proto import ffi_pb2 as ffi
-from livekit.rtc._proto import video_frame_pb2 as frames
 from livekit.protocol import ingress as messages
 
 import daemon
 from conftest import FFMPEG_OLD, Encoder
-from livekit_bench import KEY, SECRET, Server, number_in
+from livekit_bench import Server
 from netpath import open_path
-from stamps import BITS, RATE, Viewing, make_clip
+from room import Viewer, new_ingress
+from stamps import RATE, Viewing, make_clip
 
 SECONDS = float(os.environ.get("SECONDS_EACH", 20))
 CLIP_SECONDS = 60
@@ -78,80 +75,19 @@ NETWORKS = {
 }
 
 
-class WholeVideoStream(rtc.VideoStream):
-    """Keeps pictures that come close together; otherwise all but the last are dropped."""
-
-    def _create_owned_stream(self):
-        request = ffi.FfiRequest()
-        stream = request.new_video_stream
-        stream.track_handle = self._track._ffi_handle.handle
-        stream.type = frames.VideoStreamType.VIDEO_STREAM_NATIVE
-        stream.format = self._format
-        stream.normalize_stride = True
-        stream.queue_size_frames = 120
-        return FfiClient.instance.request(request).new_video_stream.stream
-
-
-class Viewer:
-    """Watches the best layer and listens."""
-
-    def __init__(self):
-        self.room, self.tasks = rtc.Room(), []
-        self.pictures, self.beeps, self.tracks, self.loud = [], [], [], 0
-
-    async def join(self, url, name):
-        token = api.AccessToken(KEY, SECRET).with_identity("viewer").with_grants(api.VideoGrants(room_join=True, room=name)).to_jwt()
-
-        @self.room.on("track_subscribed")
-        def _(track, publication, participant):
-            self.tracks.append(track.sid)
-            watch = self._watch if track.kind == rtc.TrackKind.KIND_VIDEO else self._listen
-            self.tasks.append(asyncio.ensure_future(watch(track)))
-
-        await self.room.connect(url, token)
-
-    async def _watch(self, track):
-        async for event in WholeVideoStream(track, format=rtc.VideoBufferType.I420):
-            frame, at = event.frame, time.time()
-            if frame.width < 200:
-                continue
-            number, other = number_in(frame), number_below(frame)
-            self.pictures.append((at, number, number == (1 << BITS) - 1 - other))
-
-    async def _listen(self, track):
-        async for event in rtc.AudioStream(track):
-            samples = np.frombuffer(event.frame.data, np.int16).astype(np.float32) / 32_768
-            now = time.time()
-            if np.sqrt(np.mean(samples ** 2)) > .05:
-                if now - self.loud > .3:
-                    self.beeps.append(now)
-                self.loud = now
-
-    async def leave(self):
-        for task in self.tasks:
-            task.cancel()
-        await self.room.disconnect()
-
-
-def number_below(frame):
-    luma = np.frombuffer(frame.data, np.uint8)[:frame.width * frame.height].reshape(frame.height, frame.width)
-    square = 48 * frame.width / 1280
-    row = luma[frame.height - 1 - int(square / 2)]
-    return sum(int(row[int((bit + .5) * square)] > 125) << (BITS - 1 - bit) for bit in range(BITS))
-
-
 class Bench:
     def __init__(self, path, folder, server):
         self.path, self.folder, self.server = path, folder, server
         self.clip = make_clip(folder / "clip.flv", CLIP_SECONDS, sound="aac")
 
-    async def run(self, name, network):
-        path, server = self.path, self.server
-        path.set(delay=DELAY)
-        lk = api.LiveKitAPI(server.url.replace("ws", "http", 1), KEY, SECRET)
+    async def run(self, network):
+        self.path.set(delay=DELAY)
         room = f"network-{time.monotonic_ns()}"
-        info = await lk.ingress.create_ingress(api.CreateIngressRequest(
-            input_type=messages.RTMP_INPUT, name="bench", room_name=room, participant_identity="encoder", participant_name="Encoder"))
+        async with new_ingress(self.server, messages.RTMP_INPUT, room) as info:
+            return await self.measure(network, room, info)
+
+    async def measure(self, network, room, info):
+        path, server = self.path, self.server
         viewer, folder = Viewer(), self.folder / room
         folder.mkdir()
         if network.start:
@@ -195,8 +131,6 @@ class Bench:
             await viewer.leave()
             with path.far:
                 service.stop()
-            await lk.ingress.delete_ingress(api.DeleteIngressRequest(ingress_id=info.ingress_id))
-            await lk.aclose()
 
     async def sees(self, viewer, count):
         end = time.monotonic() + 60
@@ -214,14 +148,13 @@ def main():
     with open_path() as path, path.near:
         path.translate()
         server = Server(folder, binary, path.NEAR)
-        server.KEY, server.SECRET = KEY, SECRET
         try:
             bench = Bench(path, folder, server)
             for name, network in NETWORKS.items():
                 if not any(part in name for part in chosen):
                     continue
                 try:
-                    figures = asyncio.run(bench.run(name, network))
+                    figures = asyncio.run(bench.run(network))
                 except Exception as error:
                     figures = {"failure": f"{type(error).__name__}: {error}"[:400]}
                 print(f"{name}: " + ", ".join(f"{key} {value:.1f}" if isinstance(value, float) else f"{key} {value}"
@@ -230,4 +163,5 @@ def main():
             server.stop()
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -3,17 +3,20 @@
 A number stands in the top row of a picture as 16 squares, white for 1, the highest bit first, and once more in the bottom row with black
 and white exchanged: a picture in which the two do not belong together was not decoded right.
 """
+import contextlib
 import pathlib
 import statistics
 import subprocess
 import time
 
+import av
 import numpy
 from aiortc import AudioStreamTrack, VideoStreamTrack
 
 import web
 from conftest import FFMPEG_OLD
 from test_browser import open_browser
+from whep import choose_layer
 from whip import PeerPublisher, picture
 
 BITS, WRAP, RATE = 16, 1 << 16, 30
@@ -121,17 +124,19 @@ if (!TestClient.stamped) {
     return stats.get(stats.get(transport.selectedCandidatePairId)?.localCandidateId)?.protocol;
   };
 
-  // Notes [time, number, is right] of each picture, and when beeps begin.
+  // Notes [time, number, is right] and [time, width, height] of each picture, when sound is loud, and when beeps begin.
   TestClient.prototype.observe = async function () {
-    const [pictures, beeps, errors] = [this.pictures, this.beeps, this.errors] = [[], [], []];
+    const [pictures, sizes, heard, beeps, errors] = [this.pictures, this.sizes, this.heard, this.beeps, this.errors] = [[], [], [], [], []];
     let loud = 0;
     for (const track of this.video.srcObject.getTracks()) {
       each(track, track.kind === 'video' ? async (frame, at) => {
+        sizes.push([at, frame.visibleRect.width, frame.visibleRect.height]);
         pictures.push([at, ...await number(frame)]);
       } : (data, at) => {
         const samples = new Float32Array(data.numberOfFrames);
         data.copyTo(samples, { planeIndex: 0, format: 'f32-planar' });
         if (Math.sqrt(samples.reduce((sum, value) => sum + value * value, 0) / samples.length) < .05) return;
+        heard.push(at);
         if (at - loud > .3) beeps.push(at);
         loud = at;
       }).catch((error) => errors.push(String(error)));
@@ -142,12 +147,12 @@ if (!TestClient.stamped) {
 
 
 class Browser:
-    """Chromium in one of a path's namespaces, on a page of the server that does nothing itself."""
+    """Chromium, or what else is opened, on a page that does nothing itself; in one of a path's namespaces if given."""
 
-    def __init__(self, namespace):
+    def __init__(self, namespace=contextlib.nullcontext(), opened=open_browser):
         self.namespace = namespace
         with namespace:
-            self.driver = open_browser()
+            self.driver = opened()
             self.driver.set_script_timeout(60)
 
     def get(self, url):
@@ -181,12 +186,29 @@ class Observer:
         return self.client.read("pictures")
 
     @property
+    def sizes(self):
+        """[time, width, height] of each."""
+        return self.client.read("sizes")
+
+    @property
+    def heard(self):
+        """Times at which sound was loud."""
+        return self.client.read("heard")
+
+    @property
     def beeps(self):
         return self.client.read("beeps")
 
     @property
     def errors(self):
         return self.client.read("errors")
+
+    @property
+    def has_layers(self):
+        return True
+
+    def layer(self, name):
+        choose_layer(self.client.read("resource"), name)
 
     def end(self):
         self.client.end()
@@ -288,6 +310,12 @@ def stamp(luma, number):
         luma[height - square:, bit * square:(bit + 1) * square] = 16 if set_ else 235
 
 
+def stamped(width, height, number):
+    data = picture(width, height, number).to_ndarray()
+    stamp(data[:height], number % WRAP)
+    return av.VideoFrame.from_ndarray(data, format="yuv420p")
+
+
 def make_clip(path, seconds, size=(640, 360), kbps=1_000, sound="libopus"):
     """H.264 without B-frames, a key frame every two seconds, and sound."""
     width, height = size
@@ -298,9 +326,7 @@ def make_clip(path, seconds, size=(640, 360), kbps=1_000, sound="libopus"):
          "-g", str(2 * RATE), "-b:v", f"{kbps}k", "-maxrate", f"{kbps}k", "-bufsize", f"{kbps // 2}k", "-c:a", sound, "-ar", "48000", "-ac", "2", str(path)],
         stdin=subprocess.PIPE)
     for number in range(int(seconds * RATE)):
-        frame = picture(width, height, number).to_ndarray()
-        stamp(frame[:height], number)
-        writer.stdin.write(frame.tobytes())
+        writer.stdin.write(stamped(width, height, number).to_ndarray().tobytes())
     writer.stdin.close()
     assert writer.wait() == 0, "the clip could not be made"
     return pathlib.Path(path)
@@ -316,10 +342,7 @@ class StampedPicture(VideoStreamTrack):
 
     async def recv(self):
         pts, time_base = await self.next_timestamp()
-        frame = picture(self.width, self.height, self.count)
-        luma = numpy.frombuffer(frame.planes[0], numpy.uint8).reshape(self.height, frame.planes[0].line_size).copy()
-        stamp(luma[:, :self.width], self.count % WRAP)
-        frame.planes[0].update(luma.tobytes())
+        frame = stamped(self.width, self.height, self.count)
         frame.pts, frame.time_base = pts, time_base
         self.drawn[self.count % WRAP] = time.time()
         self.count += 1

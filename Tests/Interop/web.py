@@ -53,7 +53,7 @@ window.TestClient ??= class {
     const chosen = known.filter((entry) => is(entry, codec.toLowerCase()));
     if (!chosen.length) throw new Error(`no ${codec} here`);
     transceiver.setCodecPreferences([...chosen, ...known.filter((entry) => is(entry, 'rtx', 'red', 'ulpfec'))]);
-    const audio = pc.addTransceiver(TestClient.tone(channels), { direction: 'sendonly', streams: [stream] });
+    const audio = pc.addTransceiver(await TestClient.tone(channels), { direction: 'sendonly', streams: [stream] });
     const sounds = RTCRtpSender.getCapabilities('audio').codecs;
     audio.setCodecPreferences([...sounds.filter((entry) => is(entry, sound)), ...sounds.filter((entry) => is(entry, 'opus') && sound === 'red')]);
     this.sender = transceiver.sender;

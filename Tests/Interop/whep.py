@@ -78,9 +78,7 @@ class Viewer:
             assert self.changed.wait_for(lambda: what(self), seconds), f"{message() if callable(message) else message}: {self}"
 
     def layer(self, name):
-        request = urllib.request.Request(self.resource, b'{"layer":"%s"}' % name.encode(), {"Content-Type": "application/json"}, method="PATCH")
-        with urllib.request.urlopen(request, timeout=10) as response:
-            assert response.status in (200, 204)
+        choose_layer(self.resource, name)
 
     def close(self, tell_server=True):
         if tell_server and self.resource:
@@ -96,6 +94,11 @@ class Viewer:
 
     def __str__(self):
         return f"{self.frames} frames, sizes {self.sizes}, {self.audio_samples} audio samples"
+
+
+def choose_layer(resource, name):
+    status, _, text = post(resource, b'{"layer":"%s"}' % name.encode(), "application/json", "PATCH")
+    assert status in (200, 204), f"{status}: {text}"
 
 
 def post(url, body, content_type="application/sdp", method="POST", headers={}):

@@ -2,6 +2,7 @@
 import asyncio
 import fractions
 import functools
+import itertools
 import random
 import re
 import struct
@@ -13,6 +14,7 @@ import numpy
 from aiortc import (AudioStreamTrack, RTCCertificate, RTCDtlsFingerprint, RTCDtlsParameters, RTCDtlsTransport, RTCIceGatherer, RTCIceParameters,
                     RTCIceTransport, RTCPeerConnection, RTCRtpSender, RTCSessionDescription, VideoStreamTrack)
 from aiortc.codecs.h264 import H264Encoder
+from aiortc.codecs.opus import OpusEncoder
 from aiortc.sdp import candidate_from_sdp
 
 from whep import post
@@ -124,12 +126,13 @@ class PeerPublisher(Publisher):
 class LayeredPublisher(Publisher):
     """Sends H.264 as OBS Studio does: no candidates in the offer, layers with the rids 0, 1 and 2 in linear steps, one
     DTLS role for all, a key frame every second whatever the server asks for, and no retransmissions. All layers but the smallest begin
-    `late` by so many seconds, as browsers have it."""
+    `late` by so many seconds, as browsers have it. `frames` pictures that `paint` made are repeated for ever. `sound` is the track, if any."""
 
     SOUND, VIDEO = 111, 96
 
-    def __init__(self, url, sizes=((640, 360), (426, 240), (212, 120)), key=None, late=0):
-        self.sizes, self.late = sizes, late
+    def __init__(self, url, sizes=((640, 360), (426, 240), (212, 120)), key=None, late=0, frames=30, paint=picture, sound=None):
+        self.sizes, self.late, self.sound = sizes, late, sound
+        self.clips = [clip(*size, frames, paint) for size in sizes]
         super().__init__(url, key=key)
 
     async def _open(self):
@@ -174,7 +177,9 @@ class LayeredPublisher(Publisher):
 
     async def _run(self, take):
         await self._connect(take)
-        clips = [clip(*size) for size in self.sizes]
+        if self.sound:
+            self.tasks.append(asyncio.ensure_future(self._speak()))
+        clips = self.clips
         start, sequences, ssrc = self.loop.time(), [0] * len(clips), random.getrandbits(31)
         for count in range(1 << 30):
             await asyncio.sleep(max(0, start + count / 30 - self.loop.time()))
@@ -187,6 +192,13 @@ class LayeredPublisher(Publisher):
                                  extensions=((1, b"1"), (2, str(rid).encode())) if len(clips) > 1 else ((1, b"1"),))
                     sequences[rid] += 1
                     await self.dtls._send_rtp(header + unit)
+
+    async def _speak(self):
+        track, encoder, ssrc, sequences = self.sound(), OpusEncoder(), random.getrandbits(31), itertools.count()
+        while True:
+            payloads, timestamp = encoder.encode(await track.recv())
+            for index, payload in enumerate(payloads):
+                await self.dtls._send_rtp(rtp(self.SOUND, next(sequences), timestamp + 960 * index, ssrc) + payload)
 
     def restart(self):
         """A restart of ICE on other addresses; media goes over the old path until the new one stands."""
@@ -239,7 +251,7 @@ def rtp(payload_type, sequence, timestamp, ssrc, marker=False, extensions=()):
 
 @functools.cache
 def clip(width, height, frames=30, paint=picture):
-    """One second of H.264 that may be repeated for ever: a list of access units."""
+    """H.264 with a key frame every second that may be repeated for ever: a list of access units."""
     encoder = av.CodecContext.create("libx264", "w")
     encoder.width, encoder.height, encoder.pix_fmt = width, height, "yuv420p"
     encoder.framerate, encoder.time_base = fractions.Fraction(30), fractions.Fraction(1, 30)

@@ -131,6 +131,25 @@ private final class Bench {
         #expect(packets.map(\.header.timestamp) == [1_000, 4_000, 7_000, 10_000])
     }
 
+    @Test("a stream that paused unwatched goes on with any packet of its source, without a gap of numbers")
+    func resume() throws {
+        let bench = Bench()
+        bench.sender.resumeForwarding(on: 0)
+        #expect(!bench.forward(9), "it never began")
+        bench.forward(10, timestamp: 5, pts: 0, key: true)
+        bench.sender.resumeForwarding(on: 0)
+        #expect(!bench.forward(900, source: 2), "another source still needs a key frame")
+        bench.forward(500, timestamp: 9_005, pts: 100_000_000)
+        bench.forward(499, timestamp: 6_005, pts: 66_666_667)
+        bench.forward(501, timestamp: 12_005, pts: 133_333_333)
+        let packets = try bench.drain()
+        #expect(packets.map(\.header.sequenceNumber) == [65_534, 65_535, 0])
+        #expect(packets.map(\.header.timestamp) == [1_000, 10_000, 13_000])
+        bench.sender.resumeForwarding(on: 0)
+        bench.sender.requireKeyFrame(on: 0)
+        #expect(!bench.forward(700), "a key frame was required since")
+    }
+
     @Test("a packet of padding keeps its number and carries nothing")
     func padding() throws {
         let bench = Bench()

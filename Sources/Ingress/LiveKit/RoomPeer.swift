@@ -229,6 +229,12 @@ final class RoomPeer: HubPeerOwner, TimerHandler {
         peer?.connection.sender.requireKeyFrame(on: stream)
     }
 
+    /// The layer that nobody could have goes on with its next packet.
+    func resumeForwarding(_ quality: LayerQuality) {
+        guard let stream = videoStream(of: quality) else { return }
+        peer?.connection.sender.resumeForwarding(on: stream)
+    }
+
     func videoStream(of quality: LayerQuality) -> Int? { videoStreams[quality.index] }
 
     func quality(of stream: Int) -> LayerQuality? { LayerQuality.allCases.first { videoStream(of: $0) == stream } }

@@ -55,19 +55,25 @@ extension RoomPublisher {
 
     /// Tells the session what is to be encoded. After every change of what is watched, muted, connected or possible.
     func updateDemand(at now: Monotonic) {
+        let published = rungs.map(\.quality).filter { peer?.videoStream(of: $0) != nil }
+        // Before a session's first picture nobody knows its layers; its first picture should not be lost.
+        let ladder = passed?.qualities ?? session?.ladder.map(\.quality) ?? []
+        let needed = RoomTracks.needed(watched, published: published, present: ladder.isEmpty ? published : ladder)
         let isUp = peer?.isUp ?? false
-        var wanted: LayerSet = []
-        if isUp, let peer, isSendable(tracks.videoID) {
-            let published = rungs.map(\.quality).filter { peer.videoStream(of: $0) != nil }
-            // Before a session's first picture nobody knows its layers; its first picture should not be lost.
-            let ladder = passed?.qualities ?? session?.ladder.map(\.quality) ?? []
-            wanted = RoomTracks.needed(watched, published: published, present: ladder.isEmpty ? published : ladder)
-        }
+        let wanted = isUp && isSendable(tracks.videoID) ? needed : []
         for rung in rungs { _ = allocation?.setActive(wanted.contains(rung.quality), rung.quality) }
         let targets = allocation?.targets ?? []
         let encoded = wanted.intersection(LayerSet(targets.filter(\.isEncoded).map(\.quality)))
         let begun = encoded.subtracting(active)
-        for quality in begun { peer?.requireKeyFrame(quality) }
+        for quality in begun {
+            // What nobody could watch until now may begin anywhere.
+            if passed != nil, !self.needed.contains(quality) {
+                peer?.resumeForwarding(quality)
+            } else {
+                peer?.requireKeyFrame(quality)
+            }
+        }
+        self.needed = needed
         active = encoded
         peer?.setTargetBitrate(wantedBitrate)
         for quality in begun { askForKeyFrame(quality) }

@@ -100,6 +100,8 @@ package final class RoomPublisher {
     var watched = SubscribedQualities.all
     var mutedTracks: Set<String> = []
     var removedTracks: Set<String> = []
+    /// The layers that the server wants, whether or not they can be sent now.
+    var needed: LayerSet = []
     /// The layers that the session is asked for.
     var active: LayerSet = []
     /// Whether the server has the track of sound and wants it: as of the last `pump`, since each packet asks.
