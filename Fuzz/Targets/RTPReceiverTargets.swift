@@ -74,7 +74,7 @@ private func receive(_ input: FuzzInput) {
         }
         while let packet = receiver.pollPacket() {
             check(packet, receiver, &seen)
-            _ = clock.time(of: packet.timestamp, arrival: packet.arrival, timeline: timeline)
+            _ = clock.time(of: packet.timestamp, arrival: packet.arrival, timeline: &timeline)
         }
         drain(&receiver, at: now)
     }

@@ -69,16 +69,16 @@ package struct SourceClock: Sendable {
         timeline.receive(arrived)
         let next = Report(
             ticks: counter.peek(arrived.rtpTimestamp), ntp: arrived.ntp.nanoseconds, epoch: timeline.epoch)
-        report = isCredible(next, timeline) ? next : nil
+        report = isCredible(next, at: arrived.arrival) ? next : nil
         heard = next
     }
 
-    private func isCredible(_ next: Report, _ timeline: PeerTimeline) -> Bool {
+    private func isCredible(_ next: Report, at arrival: Monotonic) -> Bool {
         let error: Int64
         if let heard, heard.epoch == next.epoch {
-            error = (next.ntp &- heard.ntp) &- span(next.ticks &- heard.ticks)
-        } else if let delay = delays.value, let offset = timeline.offset {
-            error = next.ntp &+ offset &- (span(next.ticks) &+ delay)
+            error = next.ntp &- wallTime(next.ticks, by: heard)
+        } else if let delay = delays.value {
+            error = arrival.nanoseconds &- (span(next.ticks) &+ delay)
         } else {
             return true
         }
@@ -87,7 +87,7 @@ package struct SourceClock: Sendable {
 
     /// The time of a packet or a picture that arrived just now. Timestamps may repeat and come late.
     package mutating func time(
-        of timestamp: UInt32, arrival: Monotonic, timeline: PeerTimeline
+        of timestamp: UInt32, arrival: Monotonic, timeline: inout PeerTimeline
     ) -> MediaTime {
         guard let newest else { return begin(timestamp, time: arrival.nanoseconds, arrival: arrival) }
         let ticks = counter.peek(timestamp)
@@ -100,6 +100,9 @@ package struct SourceClock: Sendable {
         }
         candidate = nil
         delays.add(arrival.nanoseconds &- span(ticks), at: arrival)
+        if let report, report.epoch == timeline.epoch {
+            timeline.add(arrival.nanoseconds &- wallTime(ticks, by: report), at: arrival)
+        }
         guard step > 0 else { return predicted }
         _ = counter.unwrap(timestamp)
         let target = target(ticks, arrival: arrival, timeline)
@@ -135,12 +138,14 @@ package struct SourceClock: Sendable {
     /// Where the timestamp belongs.
     private func target(_ ticks: Int64, arrival: Monotonic, _ timeline: PeerTimeline) -> MediaTime? {
         if let report, report.epoch == timeline.epoch, let offset = timeline.offset {
-            let time = report.ntp &+ span(ticks &- report.ticks) &+ offset
+            let time = wallTime(ticks, by: report) &+ offset
             let lateness = arrival.nanoseconds &- time
             if lateness < Limits.maxLateness.nanoseconds, lateness > -Limits.maxEarliness.nanoseconds { return time }
         }
         return delays.value.map { $0 &+ span(ticks) }
     }
+
+    private func wallTime(_ ticks: Int64, by report: Report) -> Int64 { report.ntp &+ span(ticks &- report.ticks) }
 
     private mutating func correct(
         _ predicted: MediaTime, step: Int64, target: MediaTime?, isSettled: Bool
@@ -162,28 +167,35 @@ package struct SourceClock: Sendable {
 }
 
 /// What all sources of one peer share: how far the peer's wall clock is from the server's monotonic clock. The quickest
-/// of the recent sender reports tells, so that delays of the path and of its queues do not.
+/// of the recent packets of all sources tells, so that it stands at its arrival, and the others where they belong beside
+/// it: how long ago they were captured matters to nobody, and to go there would cost sound and pictures.
 package struct PeerTimeline: Sendable {
     /// A report that is off by more shows that the peer's wall clock was set.
     package static let jump = Interval.seconds(10)
 
-    private var delays = SlidingMinimum(bucket: .seconds(15))
+    /// Of arrival minus wall clock: of reports, and of packets.
+    private var reports = SlidingMinimum(bucket: .seconds(15))
+    private var packets = SlidingMinimum(bucket: .seconds(15))
     /// Changes with the peer's wall clock: reports of different epochs do not go together.
     package private(set) var epoch = 0
 
     package init() {}
 
-    /// Monotonic time minus the peer's, in nanoseconds; nil before the first report.
-    package var offset: Int64? { delays.value }
+    /// Monotonic time minus the peer's, in nanoseconds; nil before the first packet of a source with a report.
+    package var offset: Int64? { packets.value }
 
     mutating func receive(_ report: SenderReportArrival) {
         let delay = report.arrival.nanoseconds &- report.ntp.nanoseconds
-        if let offset, (delay &- offset).magnitude > UInt64(Self.jump.nanoseconds) {
+        if let known = reports.value, (delay &- known).magnitude > UInt64(Self.jump.nanoseconds) {
             epoch += 1
-            delays.removeAll()
+            reports.removeAll()
+            packets.removeAll()
         }
-        delays.add(delay, at: report.arrival)
+        reports.add(delay, at: report.arrival)
     }
+
+    /// A packet's arrival minus its time by the wall clock.
+    mutating func add(_ delay: Int64, at arrival: Monotonic) { packets.add(delay, at: arrival) }
 }
 
 /// The smallest of the values of one to two buckets of time.

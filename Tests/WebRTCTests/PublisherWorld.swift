@@ -189,7 +189,7 @@ extension PublisherWorld {
             let isVideo = stream.section == Self.videoSection
             let time =
                 clocks[packet.stream, default: SourceClock(clockRate: isVideo ? 90_000 : 48_000)]
-                .time(of: packet.timestamp, arrival: packet.arrival, timeline: timeline)
+                .time(of: packet.timestamp, arrival: packet.arrival, timeline: &timeline)
             times[packet.timestamp] = times[packet.timestamp] ?? time
             if isVideo {
                 videoIndex = packet.stream

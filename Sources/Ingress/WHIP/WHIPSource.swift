@@ -139,7 +139,7 @@ package final class WHIPSource {
             guard packet.stream < streams.count else { continue }
             if packet.didRestart { streams[packet.stream].source = Self.takeSource() }
             let time = streams[packet.stream].clock.time(
-                of: packet.timestamp, arrival: packet.arrival, timeline: timeline)
+                of: packet.timestamp, arrival: packet.arrival, timeline: &timeline)
             switch outlet {
             case .frames(let outlet): outlet.receive(packet, time: time, of: streams[packet.stream], at: now)
             case .packets(let outlet): outlet.receive(packet, time: time, of: streams[packet.stream], at: now)
