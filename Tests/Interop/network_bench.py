@@ -51,8 +51,6 @@ NETWORKS = {
 
 
 class Chromium:
-    viewer_is_far = False
-
     def __init__(self, bench):
         self.browser = Browser(bench.path.far)
 
@@ -83,8 +81,6 @@ class Chromium:
 class FFmpeg:
     """Sends a clip in a loop, at the clip's pace and rate whatever the network says."""
 
-    viewer_is_far = False
-
     def __init__(self, bench):
         self.clip = make_clip(bench.folder / "clip.mkv", CLIP_SECONDS, SIZE)
 
@@ -110,10 +106,8 @@ class FFmpeg:
 
 
 class Aiortc:
-    viewer_is_far = False
-
     def __init__(self, bench):
-        self.namespace = bench.path.near if self.viewer_is_far else bench.path.far
+        self.namespace = bench.path.far
 
     def start(self, bench, server, url, codec):
         with self.namespace:
@@ -138,7 +132,8 @@ class Aiortc:
 class FarViewer(Aiortc):
     """A browser that watches from far away what aiortc publishes beside the server."""
 
-    viewer_is_far = True
+    def __init__(self, bench):
+        self.namespace = bench.path.near
 
 
 CLIENTS = {"chromium": (Chromium, "VP8"), "chromium-h264": (Chromium, "H264"), "ffmpeg": (FFmpeg, "H264"), "aiortc": (Aiortc, "VP8"),
@@ -151,7 +146,7 @@ COLUMNS = {"frames/s": 8, "missing": 8, "corrupt": 8, "longest gap ms": 15, "fro
 class Bench:
     def __init__(self, path, folder):
         self.path, self.folder = path, folder
-        self.watching = {False: Browser(path.near), True: Browser(path.far)}
+        self.near, self.far = Browser(path.near), Browser(path.far)
         self.runs = 0
 
     def run(self, server, client, codec, network):
@@ -159,7 +154,7 @@ class Bench:
         key, path = f"run{self.runs}", self.path
         path.rebind(path.PUBLIC)
         path.set(**(network.faults if network.start else {"delay": DELAY}))
-        watching, url = self.watching[client.viewer_is_far], f"http://{path.NEAR}:{server.http}"
+        watching, url = self.far if isinstance(client, FarViewer) else self.near, f"http://{path.NEAR}:{server.http}"
         watching.get(f"{url}/health")
         begun = time.monotonic()
         client.start(self, server, f"{url}/whip/{key}", codec)
@@ -244,8 +239,8 @@ def main():
                         print("   ", stream, flush=True)
                 client.close()
             server.stop()
-        for browser in bench.watching.values():
-            browser.quit()
+        bench.near.quit()
+        bench.far.quit()
     print_table(rows)
 
 
